@@ -1,0 +1,27 @@
+import { defineConfig } from "vitest/config";
+
+// `unit` needs no mount and runs files side by side; `mount` needs root and /dev/fuse, one file at a time.
+export default defineConfig({
+  test: {
+    root: new URL(".", import.meta.url).pathname,
+    projects: [
+      {
+        test: {
+          name: "unit",
+          include: ["unit/**/*.test.ts", "s3/**/*.test.ts", "posix/core.test.ts", "model/core*.test.ts"],
+          testTimeout: 20_000,
+        },
+      },
+      {
+        test: {
+          name: "mount",
+          include: ["mount/**/*.test.ts", "posix/kernel*.test.ts", "semantics/**/*.test.ts", "model/mount*.test.ts"],
+          pool: "forks",
+          fileParallelism: false,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+  },
+});

@@ -1,0 +1,46 @@
+// The seam of the state folder: one mount's names, local attributes and pending work, durable where promised.
+import type { LocalAttributes, NameChange, NamespaceEntry } from "./namespace-entry.ts";
+import type { QueueRecord } from "./queue-record.ts";
+
+/** Ino of the mount's root directory; its entry is that of name "" in parent 0. */
+export const ROOT_INO = 1;
+
+/** One atomic step. All parts become durable together, in the order of the mutate() calls. */
+export interface StateChange {
+  readonly names?: readonly NameChange[];
+  /** Local attributes by path; undefined removes. */
+  readonly attributes?: readonly { path: string; attributes: LocalAttributes | undefined }[];
+  /** Local attributes of `from` and all below it go to `to`. */
+  readonly moveAttributes?: readonly { from: string; to: string }[];
+  readonly enqueue?: readonly { seq: number; record: QueueRecord }[];
+  readonly dequeue?: readonly number[];
+}
+
+/**
+ * Names are read synchronously (about 2 us). A change is visible to readers when the call returns and durable when its
+ * promise resolves; LMDB commits are grouped over concurrent callers and run off the main thread.
+ */
+export interface MountState {
+  get(parent: number, name: string): NamespaceEntry | undefined;
+  /** Children in bytewise order of their names; sees changes made before the iteration began. */
+  children(parent: number): Iterable<readonly [name: string, entry: NamespaceEntry]>;
+  hasChildren(parent: number): boolean;
+
+  /** Durable: fsynced when it resolves. Rejects with FsError (ENOSPC, EIO); the names are then as before. */
+  mutate(change: StateChange): Promise<void>;
+  /** What a listing or a HEAD taught: kept over restarts, not durable, never awaited; not for `local` names. */
+  learn(names: readonly NameChange[]): void;
+
+  localAttributes(path: string): LocalAttributes | undefined;
+  nextIno(): number;
+  nextSeq(): number;
+  /** Pending work in order of seq, as found at start. */
+  pending(): Iterable<{ seq: number; record: QueueRecord }>;
+
+  /** True when names from before a crash of the host had to be thrown away and only local ones are left. */
+  readonly rebuilt: boolean;
+
+  /** Resolves when everything accepted so far is on disk. */
+  sync(): Promise<void>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,32 @@
+// The durable form of work that S3 still has to see; the upload queue (spool/) gives it meaning.
+
+/** Upload of a staged file as one object. */
+export interface PutRecord {
+  readonly kind: "put";
+  readonly key: string;
+  /** Id of the staged file. */
+  readonly staged: string;
+  /** Bytes as of the last close or fsync: what is published even when the staged file is longer by now. */
+  readonly size: number;
+  /** x-amz-meta-* to send. */
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** Multipart upload under way, to be resumed or aborted. */
+  readonly uploadId?: string;
+}
+
+export interface DeleteRecord {
+  readonly kind: "delete";
+  readonly key: string;
+}
+
+/** Server-side copy of one version; the delete of `from` is a record of its own. */
+export interface CopyRecord {
+  readonly kind: "copy";
+  readonly from: string;
+  readonly to: string;
+  /** Version that was renamed. */
+  readonly etag: string;
+  readonly size: number;
+}
+
+export type QueueRecord = PutRecord | DeleteRecord | CopyRecord;

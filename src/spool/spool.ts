@@ -1,0 +1,112 @@
+// The seam of the spool: staged files on the local disk, and the queue that turns them into objects.
+import type { NameChange } from "../state/namespace-entry.ts";
+import type { QueueRecord } from "../state/queue-record.ts";
+
+/** A plain local file that will become an object: its bytes at offset n are the object's byte n. Shared by its users. */
+export interface StagedFile {
+  readonly id: string;
+  /** Open for reading and writing while in use. */
+  readonly fd: number;
+  /** fstat(2) of the file now (it may grow by FUSE passthrough, unseen by us); synchronous, takes microseconds. */
+  stat(): { size: number; mtimeNs: bigint; blocks: number };
+  /** At most `length` bytes at `offset`; short only at end of file. */
+  read(offset: number, length: number): Promise<Uint8Array>;
+  /** Writes all of `data`; waits for room below the spool's limits, then rejects with ENOSPC. */
+  write(offset: number, data: Uint8Array): Promise<void>;
+  truncate(size: number): Promise<void>;
+  /** fallocate(2); rejects with EOPNOTSUPP where it cannot be done. */
+  allocate(mode: number, offset: number, length: number): Promise<void>;
+  /** Offset of the next data (3) or hole (4); rejects with ENXIO at or after the end. */
+  seek(offset: number, whence: number): number;
+  /** fdatasync of the bytes and, once, fsync of the directory entry. */
+  sync(): Promise<void>;
+  /** Ends one use; the descriptor closes with the last one. Never throws. */
+  release(): void;
+}
+
+/** Staged files; each open() or create() is one use. */
+export interface Spool {
+  create(): Promise<StagedFile>;
+  /** Rejects with EIO when the file is gone. */
+  open(id: string): Promise<StagedFile>;
+  /** A new staged file with the bytes of `from` as they are now: a reflink where the disk can, else a copy. */
+  copy(from: StagedFile): Promise<StagedFile>;
+  /** Deletes the file when no record refers to it any more; open uses keep their descriptor. Never throws. */
+  discard(id: string): void;
+  /** Whether enough room is left to hand descriptors to the kernel for writing (passthrough writes cannot be held back). */
+  roomy(): boolean;
+}
+
+/** What the queue is told when it makes a plan. */
+export interface PutPlan {
+  readonly key: string;
+  readonly staged: string;
+  /** Bytes as of the close or fsync that is being acknowledged. */
+  readonly size: number;
+  /** Whether the bucket may hold an object at `key` now, as far as the namespace knows. */
+  readonly inBucket: boolean;
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+/**
+ * Changes to the queue that become true together with one StateChange. Methods take effect on later plans at once; the
+ * S3 work starts after commit(). Exactly one of commit() and rollback() must follow.
+ */
+export interface QueuePlan {
+  /** The staged file becomes the object at `key`. A waiting upload or delete of that key is replaced. */
+  put(put: PutPlan): void;
+  /** `key` is to be gone. A waiting upload is cancelled; no request when the bucket then has nothing there. */
+  delete(key: string, inBucket: boolean): void;
+  /** The object version at `from` moves to `to` by copy + delete; `toInBucket` as in PutPlan. */
+  move(
+    from: { key: string; etag: string; size: number },
+    to: { key: string; inBucket: boolean },
+  ): void;
+  /** For StateChange.enqueue and .dequeue. */
+  readonly enqueue: readonly { seq: number; record: QueueRecord }[];
+  readonly dequeue: readonly number[];
+  /** The change is durable: work may start, staged files that lost their last record are deleted. */
+  commit(): void;
+  rollback(): void;
+}
+
+/** How the file system core takes part in the queue's work. */
+export interface QueueEvents {
+  /** The object is in the bucket: the names to change in the same transaction that drops the record. Must not throw. */
+  uploaded(record: QueueRecord & { kind: "put" }, etag: string): readonly NameChange[];
+  copied(record: QueueRecord & { kind: "copy" }, etag: string): readonly NameChange[];
+  /** The source of a rename was replaced or removed by someone else before it was copied. */
+  copyFailed(record: QueueRecord & { kind: "copy" }, reason: Error): readonly NameChange[];
+  /** Called before the object at `key` is overwritten or deleted: resolves when open readers no longer need it. */
+  beforeReplace(key: string): Promise<void>;
+}
+
+/** The queue that makes the bucket follow the namespace: order is kept per key, work on different keys runs side by side, retries never end. */
+export interface UploadQueue {
+  plan(): QueuePlan;
+  /** Whether a waiting or running operation will write (`put`, `copy`) or remove (`delete`) `key`: the last one queued; undefined: none. */
+  fate(key: string): "put" | "copy" | "delete" | undefined;
+  /** Resolves when no operation on `key` is running (waiting ones do not count). */
+  idle(key: string): Promise<void>;
+  /** Keeps an upload of this staged file from starting (writable descriptors are open); counted. */
+  hold(staged: string): void;
+  unhold(staged: string): void;
+  /** Resolves when all work on `key` queued so far is done; rejects with FsError when it failed for now (after the S3 deadline), the work stays queued. */
+  settled(key: string): Promise<void>;
+  /** Everything queued so far, or below `prefix`. */
+  drained(prefix?: string): Promise<void>;
+  status(): QueueStatus;
+  /** Starts work found at start and accepts events. */
+  start(events: QueueEvents): void;
+  /** Stops starting work; what is under way is aborted and stays queued. */
+  stop(): Promise<void>;
+}
+
+export interface QueueStatus {
+  readonly pending: number;
+  readonly pendingBytes: number;
+  readonly running: number;
+  /** Ms since the epoch of the oldest unfinished record of this daemon run, if any. */
+  readonly oldestMs?: number;
+  readonly lastError?: { readonly key: string; readonly message: string; readonly sinceMs: number };
+}

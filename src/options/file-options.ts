@@ -1,0 +1,74 @@
+import { booleanType, choiceType, integerType, modeType } from "./option-type.ts";
+import { option, optional } from "./option.ts";
+import { durationType } from "./quantity-type.ts";
+
+const group = "Files";
+const year = 365 * 86_400_000;
+// -1 (4294967295) means "leave as it is" to chown(2)
+const id = integerType({ min: 0, max: 2 ** 32 - 2 });
+
+/** Options of how files and directories look and when they reach the bucket. */
+export const fileOptions = {
+  uid: optional({
+    group,
+    type: id,
+    defaultText: "the caller's",
+    describe: "Owner of files, as a number",
+  }),
+  gid: optional({
+    group,
+    type: id,
+    defaultText: "the caller's",
+    describe: "Group of files, as a number",
+  }),
+  file_mode: option({ group, type: modeType, default: "0644", describe: "Permissions of files" }),
+  dir_mode: option({
+    group,
+    type: modeType,
+    default: "0755",
+    describe: "Permissions of directories",
+  }),
+  umask: option({
+    group,
+    type: modeType,
+    default: "0",
+    describe: "Permission bits taken away from file_mode and dir_mode",
+  }),
+  read_only: option({ group, type: booleanType, default: "no", describe: "Refuse every change" }),
+  ack: option({
+    group,
+    type: choiceType(["disk", "s3"]),
+    default: "disk",
+    describe: "What close and fsync wait for: the local disk, or the bucket",
+  }),
+  sharing: option({
+    group,
+    type: choiceType(["shared"]),
+    default: "shared",
+    describe: "Whether others may write below the prefix",
+  }),
+  metadata: option({
+    group,
+    type: choiceType(["index"]),
+    default: "index",
+    describe: "Where modes, owners, times and xattrs are kept: in the local index",
+  }),
+  directory_markers: option({
+    group,
+    type: booleanType,
+    default: "no",
+    describe: "Write an empty object NAME/ for each new directory",
+  }),
+  stat_cache_ttl: option({
+    group,
+    type: durationType({ min: 0, max: year }),
+    default: "60s",
+    describe: "How long a known name is used without asking the bucket again",
+  }),
+  negative_ttl: option({
+    group,
+    type: durationType({ min: 0, max: year }),
+    default: "1s",
+    describe: "How long a name stays known as absent",
+  }),
+} as const;

@@ -1,0 +1,103 @@
+// MountOptions: what a mount is to be, fully defaulted and validated. Each layer receives its own part only.
+import type { LogLevel } from "../log.ts";
+import type { MinFree } from "./quantity-type.ts";
+
+export interface MountOptions {
+  /** The source as it was given: mountinfo must show the same text as fstab has. */
+  readonly source: string;
+  /** Absolute; symbolic links not yet resolved. */
+  readonly mountpoint: string;
+  readonly s3: S3Options;
+  readonly cache: CacheOptions;
+  readonly spool: SpoolOptions;
+  readonly fs: FsOptions;
+  readonly fuse: FuseOptions;
+  readonly daemon: DaemonOptions;
+  readonly log: LogOptions;
+}
+
+export interface S3Options {
+  readonly bucket: string;
+  /** As given: no slash is added. "" is the whole bucket. */
+  readonly prefix: string;
+  /** Origin of a URL; undefined is AWS. */
+  readonly endpoint: string | undefined;
+  readonly region: string | undefined;
+  readonly pathStyle: boolean;
+  readonly credentials: CredentialsOptions;
+  readonly storageClass: string | undefined;
+  readonly sse: "AES256" | "aws:kms" | undefined;
+  readonly sseKmsKey: string | undefined;
+  readonly acl: string | undefined;
+  readonly deadlineMs: number;
+  readonly concurrency: number;
+}
+
+/** Where the keys come from: the first of file, environment, then the AWS chain (with the profile). */
+export interface CredentialsOptions {
+  readonly file: string | undefined;
+  readonly profile: string | undefined;
+  /** AWS_ACCESS_KEY_ID or AWS_ACCESS_KEY with its secret; undefined when not set or when a profile was asked for. */
+  readonly environmentKeys: StaticKeys | undefined;
+}
+
+export interface StaticKeys {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken: string | undefined;
+}
+
+export interface CacheOptions {
+  /** The folder of this bucket and prefix. */
+  readonly directory: string;
+  /** As asked for; at most 80 % of the disk is used whatever it says. */
+  readonly limitBytes: number;
+  readonly minFree: MinFree;
+  /** Buffers of all layers together. */
+  readonly memoryLimitBytes: number;
+}
+
+export interface SpoolOptions {
+  /** The folder of this bucket and prefix: journal, names and staged files. */
+  readonly stateDirectory: string;
+  readonly limitBytes: number;
+  readonly minFree: MinFree;
+  readonly partSizeBytes: number;
+  readonly multipartThresholdBytes: number;
+  /** A type, `by-extension`, or undefined for the store's own default. */
+  readonly contentType: string | undefined;
+}
+
+export interface FsOptions {
+  readonly uid: number;
+  readonly gid: number;
+  /** Permission bits, umask applied. */
+  readonly fileMode: number;
+  readonly dirMode: number;
+  readonly readOnly: boolean;
+  readonly ack: "disk" | "s3";
+  readonly sharing: "shared";
+  readonly metadata: "index";
+  readonly directoryMarkers: boolean;
+  readonly statCacheTtlMs: number;
+  readonly negativeTtlMs: number;
+}
+
+export interface FuseOptions {
+  readonly adapter: "auto" | "kernel";
+  readonly passthrough: boolean | "auto";
+  readonly allowOther: boolean;
+  readonly readOnly: boolean;
+  readonly nonempty: boolean;
+  /** VFS words for mount(8) in the order given, such as noatime; always with nosuid and nodev. */
+  readonly mountWords: readonly string[];
+}
+
+export interface DaemonOptions {
+  readonly foreground: boolean;
+}
+
+export interface LogOptions {
+  readonly file: string | undefined;
+  readonly level: LogLevel;
+}

@@ -1,0 +1,134 @@
+// The only maker of MountOptions, for every way to write options.
+import { join, resolve } from "node:path";
+import { type Environment, environmentKeys, environmentOptions } from "./environment-options.ts";
+import type { GivenOption } from "./given-option.ts";
+import { mountFolderName } from "./mount-folder.ts";
+import type {
+  CredentialsOptions,
+  FsOptions,
+  MountOptions,
+  S3Options,
+  SpoolOptions,
+} from "./mount-options.ts";
+import { checkConflicts } from "./option-conflicts.ts";
+import type { OptionValues } from "./option-table.ts";
+import { type ResolvedOptions, resolveOptions } from "./resolve-options.ts";
+import { type MountSource, parseSource } from "./source.ts";
+
+/** A wish to mount, as it was written. */
+export interface MountRequest {
+  readonly source: string;
+  readonly mountpoint: string;
+  /** In the order written; a later one of the same origin wins. */
+  readonly given: readonly GivenOption[];
+}
+
+export interface ParsedMount {
+  readonly options: MountOptions;
+  /** One line for each option that was accepted without effect. */
+  readonly notices: readonly string[];
+}
+
+/** Validates and completes a request; throws OptionError, one line that names the value and the remedy. */
+export function parseMountOptions(request: MountRequest, environment: Environment): ParsedMount {
+  const source = parseSource(request.source);
+  const given = [...environmentOptions(environment.variables), ...request.given];
+  const resolved = resolveOptions(given, environment.directory);
+  const { values } = resolved;
+  checkConflicts(resolved);
+  const folder = mountFolderName(values.endpoint, source.bucket, source.prefix);
+  const options: MountOptions = {
+    source: request.source,
+    mountpoint: resolve(environment.directory, request.mountpoint),
+    s3: s3Part(source, values, credentials(resolved, environment)),
+    cache: {
+      directory: join(values.cache_dir, folder),
+      limitBytes: values.cache_size,
+      minFree: values.min_free,
+      memoryLimitBytes: values.memory_limit,
+    },
+    spool: spoolPart(values, join(values.state_dir, folder)),
+    fs: fsPart(values, environment),
+    fuse: {
+      adapter: values.fuse,
+      passthrough: values.passthrough,
+      allowOther: values.allow_other,
+      readOnly: values.read_only,
+      nonempty: values.nonempty,
+      mountWords: resolved.mountWords,
+    },
+    daemon: { foreground: values.foreground },
+    log: { file: values.log_file, level: values.log_level },
+  };
+  return { options, notices: resolved.notices };
+}
+
+function credentials(resolved: ResolvedOptions, environment: Environment): CredentialsOptions {
+  const { profile, credentials_file: file } = resolved.values;
+  // a profile that was written down is a wish; AWS_PROFILE beside keys is an accident, and keys win (as with AWS's tools)
+  const profileAsked =
+    profile !== undefined && resolved.given.get("profile")?.origin !== "environment";
+  const unused = file !== undefined || profileAsked;
+  return {
+    file,
+    profile,
+    environmentKeys: unused ? undefined : environmentKeys(environment.variables),
+  };
+}
+
+function s3Part(
+  source: MountSource,
+  values: OptionValues,
+  credentials: CredentialsOptions,
+): S3Options {
+  return {
+    ...source,
+    endpoint: values.endpoint,
+    region: values.region,
+    pathStyle:
+      values.path_style === "auto"
+        ? needsPathStyle(values.endpoint, source.bucket)
+        : values.path_style,
+    credentials,
+    storageClass: values.storage_class,
+    sse: values.sse ?? (values.sse_kms_key === undefined ? undefined : "aws:kms"),
+    sseKmsKey: values.sse_kms_key,
+    acl: values.acl,
+    deadlineMs: values.s3_deadline,
+    concurrency: values.concurrency,
+  };
+}
+
+// few services but AWS answer to BUCKET.host, and AWS's certificate does not cover names with dots
+function needsPathStyle(endpoint: string | undefined, bucket: string): boolean {
+  const isAws =
+    endpoint === undefined || /\.amazonaws\.com(\.cn)?$/.test(new URL(endpoint).hostname);
+  return !isAws || bucket.includes(".");
+}
+
+function spoolPart(values: OptionValues, stateDirectory: string): SpoolOptions {
+  return {
+    stateDirectory,
+    limitBytes: values.spool_size,
+    minFree: values.min_free,
+    partSizeBytes: values.part_size,
+    multipartThresholdBytes: values.multipart_threshold,
+    contentType: values.content_type,
+  };
+}
+
+function fsPart(values: OptionValues, environment: Environment): FsOptions {
+  return {
+    uid: values.uid ?? environment.uid,
+    gid: values.gid ?? environment.gid,
+    fileMode: values.file_mode & ~values.umask,
+    dirMode: values.dir_mode & ~values.umask,
+    readOnly: values.read_only,
+    ack: values.ack,
+    sharing: values.sharing,
+    metadata: values.metadata,
+    directoryMarkers: values.directory_markers,
+    statCacheTtlMs: values.stat_cache_ttl,
+    negativeTtlMs: values.negative_ttl,
+  };
+}

@@ -1,0 +1,106 @@
+// From options as they were written to one value per name: spellings, goofys flags, words of mount(8), precedence.
+import { type GivenOption, optionOrigins } from "./given-option.ts";
+import { goofysFlags } from "./goofys-flags.ts";
+import { mountWord } from "./mount-words.ts";
+import { nearestName } from "./nearest-name.ts";
+import { OptionError } from "./option-error.ts";
+import {
+  type OptionName,
+  type OptionValues,
+  canonicalName,
+  findOption,
+  optionNames,
+  optionOf,
+} from "./option-table.ts";
+
+export interface ResolvedOptions {
+  readonly values: OptionValues;
+  /** What was given and by whom; absent: the default holds. */
+  readonly given: ReadonlyMap<OptionName, GivenOption>;
+  readonly mountWords: readonly string[];
+  /** One line for each option that was accepted without effect. */
+  readonly notices: readonly string[];
+}
+
+interface Collected {
+  readonly texts: Map<OptionName, GivenOption>;
+  readonly mountWords: string[];
+  readonly notices: string[];
+}
+
+/** Applies options, stronger origins and later ones over others; throws OptionError at the first that cannot be used. */
+export function resolveOptions(given: readonly GivenOption[], directory: string): ResolvedOptions {
+  const collected: Collected = { texts: new Map(), mountWords: [], notices: [] };
+  const rank = (option: GivenOption): number => optionOrigins.indexOf(option.origin);
+  for (const option of [...given].sort((a, b) => rank(a) - rank(b))) take(option, collected);
+  const values = optionNames.map((name) => {
+    const option = collected.texts.get(name);
+    return [name, option === undefined ? optionOf(name).default : parse(name, option, directory)];
+  });
+  return {
+    values: Object.fromEntries(values) as OptionValues,
+    given: collected.texts,
+    mountWords: collected.mountWords,
+    notices: collected.notices,
+  };
+}
+
+function take(option: GivenOption, { texts, mountWords, notices }: Collected): void {
+  const word = option.origin === "option list" ? mountWord(option.name) : undefined;
+  if (word === "read only") texts.set("read_only", { ...option, value: "yes" });
+  if (word === "passed on") mountWords.push(option.name);
+  if (word !== undefined) return;
+
+  const name = findOption(option.name);
+  if (name !== undefined) {
+    texts.set(name, option);
+    return;
+  }
+  const canonical = canonicalName(option.name);
+  const goofys = Object.hasOwn(goofysFlags, canonical) ? goofysFlags[canonical] : undefined;
+  if (goofys === undefined) {
+    const negated = negatedFlag(canonical);
+    if (negated === undefined || option.value !== undefined) throw unknownOption(option);
+    texts.set(negated, { ...option, value: "no" });
+  } else if ("option" in goofys) {
+    texts.set(goofys.option, { ...option, value: goofys.value ?? option.value });
+  } else if ("ignored" in goofys) {
+    notices.push(`${option.spelling} has no effect: ${goofys.ignored}`);
+  } else {
+    throw new OptionError(`Cannot use ${option.spelling}: ${goofys.refused}`);
+  }
+}
+
+function negatedFlag(canonical: string): OptionName | undefined {
+  const name = canonical.startsWith("no_") ? findOption(canonical.slice(3)) : undefined;
+  return name !== undefined && optionOf(name).type.alone === "yes" ? name : undefined;
+}
+
+function parse(name: OptionName, given: GivenOption, directory: string): unknown {
+  const { type } = optionOf(name);
+  const text = given.value ?? type.alone;
+  if (text === undefined) {
+    throw new OptionError(
+      `Cannot use ${given.spelling} without a value: write ${given.spelling}=${type.placeholder}`,
+    );
+  }
+  try {
+    return type.parse(text, directory);
+  } catch (error) {
+    if (!(error instanceof OptionError)) throw error;
+    throw new OptionError(`Cannot use ${given.spelling}=${text}: ${error.message}`, {
+      cause: error,
+    });
+  }
+}
+
+function unknownOption(option: GivenOption): OptionError {
+  const canonical = canonicalName(option.name);
+  const names = [...optionNames, ...Object.keys(goofysFlags).filter((name) => name.length > 1)];
+  const nearest = nearestName(canonical, names);
+  const written = option.origin === "command line" ? nearest?.replaceAll("_", "-") : nearest;
+  const dashes = option.origin === "command line" ? "--" : "-o ";
+  const hint =
+    nearest === undefined ? "see pailfs mount --help" : `did you mean ${dashes}${written}?`;
+  return new OptionError(`Unknown option ${option.spelling}: ${hint}`);
+}

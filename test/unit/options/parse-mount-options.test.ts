@@ -1,0 +1,305 @@
+import { describe, expect, test } from "vitest";
+import type { Environment } from "../../../src/options/environment-options.ts";
+import { commandLineOption, type GivenOption } from "../../../src/options/given-option.ts";
+import { parseOptionList } from "../../../src/options/option-list.ts";
+import { type ParsedMount, parseMountOptions } from "../../../src/options/parse-mount-options.ts";
+
+const environment: Environment = { variables: {}, uid: 991, gid: 992, directory: "/work" };
+
+function parse(
+  given: readonly GivenOption[] = [],
+  variables: Record<string, string> = {},
+  source = "media:synapse/",
+): ParsedMount {
+  return parseMountOptions({ source, mountpoint: "mnt", given }, { ...environment, variables });
+}
+
+const line = (...pairs: [string, string?][]): GivenOption[] =>
+  pairs.map(([name, value]) => commandLineOption(name, value));
+
+test("parseMountOptions() completes a bare request", () => {
+  const { options, notices } = parse();
+  expect(notices).toEqual([]);
+  expect(options).toEqual({
+    source: "media:synapse/",
+    mountpoint: "/work/mnt",
+    s3: {
+      bucket: "media",
+      prefix: "synapse/",
+      endpoint: undefined,
+      region: undefined,
+      pathStyle: false,
+      credentials: { file: undefined, profile: undefined, environmentKeys: undefined },
+      storageClass: undefined,
+      sse: undefined,
+      sseKmsKey: undefined,
+      acl: undefined,
+      deadlineMs: 30_000,
+      concurrency: 16,
+    },
+    cache: {
+      directory: expect.stringMatching(/^\/var\/cache\/pailfs\/media-synapse-[0-9a-f]{10}$/),
+      limitBytes: 10 * 2 ** 30,
+      minFree: { fraction: 0.05 },
+      memoryLimitBytes: 64 * 2 ** 20,
+    },
+    spool: {
+      stateDirectory: expect.stringMatching(/^\/var\/lib\/pailfs\/media-synapse-[0-9a-f]{10}$/),
+      limitBytes: 20 * 2 ** 30,
+      minFree: { fraction: 0.05 },
+      partSizeBytes: 8 * 2 ** 20,
+      multipartThresholdBytes: 64 * 2 ** 20,
+      contentType: undefined,
+    },
+    fs: {
+      uid: 991,
+      gid: 992,
+      fileMode: 0o644,
+      dirMode: 0o755,
+      readOnly: false,
+      ack: "disk",
+      sharing: "shared",
+      metadata: "index",
+      directoryMarkers: false,
+      statCacheTtlMs: 60_000,
+      negativeTtlMs: 1000,
+    },
+    fuse: {
+      adapter: "auto",
+      passthrough: "auto",
+      allowOther: false,
+      readOnly: false,
+      nonempty: false,
+      mountWords: [],
+    },
+    daemon: { foreground: false },
+    log: { file: undefined, level: "info" },
+  });
+});
+
+describe("spellings", () => {
+  test.each([
+    ["cache-dir", line(["cache-dir", "/c"])],
+    ["cache_dir on the command line", line(["cache_dir", "/c"])],
+    ["cache_dir in a list", parseOptionList("cache_dir=/c")],
+    ["cache-dir in a list", parseOptionList("cache-dir=/c")],
+    ["goofys dashes in a list", parseOptionList("--cache-dir=/c")],
+  ])("%s", (_, given) => {
+    expect(parse(given).options.cache.directory).toMatch(/^\/c\/media-synapse-/);
+  });
+
+  test.each([
+    [line(["allow-other"]), true],
+    [line(["allow-other", "yes"]), true],
+    [line(["allow-other", "0"]), false],
+    [line(["allow-other"], ["no-allow-other"]), false],
+    [parseOptionList("allow_other"), true],
+    [parseOptionList("allow_other,no_allow_other"), false],
+  ])("boolean %j is %s", (given, expected) => {
+    expect(parse(given).options.fuse.allowOther).toBe(expected);
+  });
+
+  test("environment variables give options, AWS's too", () => {
+    const { options } = parse([], {
+      PAILFS_CACHE_SIZE: "1G",
+      AWS_REGION: "eu-central-1",
+      AWS_DEFAULT_REGION: "us-east-1",
+      AWS_ENDPOINT_URL: "http://127.0.0.1:9000",
+      PAILFS_LOG_LEVEL: "",
+    });
+    expect(options.cache.limitBytes).toBe(2 ** 30);
+    expect(options.s3).toMatchObject({
+      region: "eu-central-1",
+      endpoint: "http://127.0.0.1:9000",
+      pathStyle: true,
+    });
+  });
+
+  test("the command line beats -o, which beats the environment, whatever the order", () => {
+    const given = [...line(["region", "line"]), ...parseOptionList("region=list,acl=list")];
+    const { s3 } = parse(given, {
+      AWS_REGION: "env",
+      PAILFS_ACL: "env",
+      PAILFS_SSE: "AES256",
+    }).options;
+    expect(s3).toMatchObject({ region: "line", acl: "list", sse: "AES256" });
+  });
+});
+
+describe("words of mount(8)", () => {
+  test("are swallowed, passed on, or make the mount read-only", () => {
+    const { options } = parse(
+      parseOptionList(
+        "rw,user=root,_netdev,nofail,x-systemd.automount,comment=x,dev,suid,ro,noatime,noexec,uid=5",
+      ),
+    );
+    expect(options.fuse).toMatchObject({ readOnly: true, mountWords: ["noatime", "noexec"] });
+    expect(options.fs).toMatchObject({ readOnly: true, uid: 5 });
+  });
+
+  test("mean nothing on the command line", () => {
+    expect(() => parse(line(["nofail"]))).toThrow("Unknown option --nofail");
+  });
+});
+
+describe("goofys", () => {
+  test("the line of matrix-docker-ansible-deploy is taken", () => {
+    const { options, notices } = parse(
+      line(
+        ["f"],
+        ["storage-class", "STANDARD_IA"],
+        ["region", "eu-central-1"],
+        ["stat-cache-ttl", "60m0s"],
+        ["type-cache-ttl", "60m0s"],
+        ["dir-mode", "0700"],
+        ["file-mode", "0700"],
+      ),
+      { AWS_ACCESS_KEY: "id", AWS_SECRET_KEY: "secret" },
+    );
+    expect(options.daemon.foreground).toBe(true);
+    expect(options.s3).toMatchObject({
+      storageClass: "STANDARD_IA",
+      region: "eu-central-1",
+      credentials: {
+        environmentKeys: { accessKeyId: "id", secretAccessKey: "secret", sessionToken: undefined },
+      },
+    });
+    expect(options.fs).toMatchObject({
+      fileMode: 0o700,
+      dirMode: 0o700,
+      statCacheTtlMs: 3_600_000,
+    });
+    expect(notices).toEqual([
+      "--type-cache-ttl has no effect: names and attributes are both kept for stat_cache_ttl",
+    ]);
+  });
+
+  test("flags of other names stand for ours", () => {
+    const { options } = parse(
+      line(["subdomain"], ["use-content-type"], ["sse-kms", "key-1"], ["endpoint", "http://h:1"]),
+    );
+    expect(options.s3).toMatchObject({ pathStyle: false, sse: "aws:kms", sseKmsKey: "key-1" });
+    expect(options.spool.contentType).toBe("by-extension");
+    expect(parse(line(["sse"])).options.s3.sse).toBe("AES256");
+  });
+
+  test.each(["cheap", "no-implicit-dir", "cache", "http-timeout", "debug_fuse", "debug_s3"])(
+    "--%s is accepted with one line",
+    (name) => {
+      const { notices } = parse(line([name, "x"]));
+      expect(notices).toHaveLength(1);
+      expect(notices[0]).toMatch(/^--\S+ has no effect: [^\n]+$/);
+    },
+  );
+
+  test.each(["requester-pays", "sse-c"])("--%s cannot be ignored", (name) => {
+    expect(() => parse(line([name, "x"]))).toThrow(/^Cannot use --\S+: .* not supported yet$/);
+  });
+});
+
+describe("bad input is one line that names the value and the remedy", () => {
+  test.each([
+    [line(["cahce-dir", "/x"]), "Unknown option --cahce-dir: did you mean --cache-dir?"],
+    [parseOptionList("cahce_dir=/x"), "Unknown option -o cahce_dir: did you mean -o cache_dir?"],
+    [line(["quux"]), "Unknown option --quux: see pailfs mount --help"],
+    [line(["no-cache-dir"]), "Unknown option --no-cache-dir: did you mean --cache-dir?"],
+    [line(["cache-size", "12Q"]), "Cannot use --cache-size=12Q: want a size such as 512M or 2GiB"],
+    [line(["cache-size", "1M"]), "Cannot use --cache-size=1M: want a size from 16M to 1024T"],
+    [line(["cache-size"]), "Cannot use --cache-size without a value: write --cache-size=SIZE"],
+    [
+      line(["file-mode", "999"]),
+      "Cannot use --file-mode=999: want permission bits in octal such as 0750",
+    ],
+    [
+      line(["uid", "www-data"]),
+      "Cannot use --uid=www-data: want a whole number from 0 to 4294967294",
+    ],
+    [line(["sharing", "exclusive"]), "Cannot use --sharing=exclusive: want shared"],
+    [line(["fuse", "native"]), "Cannot use --fuse=native: want auto or kernel"],
+    [
+      parseOptionList("s3_deadline=soon"),
+      "Cannot use -o s3_deadline=soon: want a time such as 30s, 5m or 1h30m",
+    ],
+    [
+      line(["part-size", "128M"]),
+      "Cannot use multipart_threshold=64M with part_size=128M: want a threshold of at least one part",
+    ],
+    [
+      line(["state-dir", "/c/s"], ["cache-dir", "/c"]),
+      "Cannot use state_dir=/c/s with cache_dir=/c: the cache may be deleted at any time, the state must not; keep it elsewhere",
+    ],
+    [
+      line(["sse"], ["sse-kms-key", "k"]),
+      "Cannot use sse=AES256 with sse_kms_key=k: leave one of them out",
+    ],
+  ])("%j", (given, message) => {
+    expect(() => parse(given)).toThrow(expect.objectContaining({ name: "OptionError", message }));
+  });
+
+  test("an environment variable is called by its name", () => {
+    expect(() => parse([], { PAILFS_ACK: "tape" })).toThrow(
+      "Cannot use PAILFS_ACK=tape: want disk or s3",
+    );
+  });
+});
+
+describe("keys of the environment", () => {
+  const keys = { AWS_ACCESS_KEY_ID: "id", AWS_SECRET_ACCESS_KEY: "secret" };
+
+  test("come with their session token", () => {
+    const { credentials } = parse([], { ...keys, AWS_SESSION_TOKEN: "t" }).options.s3;
+    expect(credentials.environmentKeys?.sessionToken).toBe("t");
+  });
+
+  test("yield to a profile or file that was asked for, not to AWS_PROFILE", () => {
+    const used = (given: GivenOption[], variables: Record<string, string>): boolean =>
+      parse(given, variables).options.s3.credentials.environmentKeys !== undefined;
+    expect(used([], { ...keys, AWS_PROFILE: "p" })).toBe(true);
+    expect(used(line(["profile", "p"]), keys)).toBe(false);
+    expect(used(line(["credentials-file", "/k"]), keys)).toBe(false);
+  });
+
+  test("half a pair is refused as a matter of credentials", () => {
+    expect(() => parse([], { AWS_ACCESS_KEY_ID: "id" })).toThrow(
+      expect.objectContaining({
+        kind: "credentials",
+        message: "Cannot use half a key pair: set AWS_SECRET_ACCESS_KEY in the environment too",
+      }),
+    );
+  });
+});
+
+test("each endpoint, bucket and prefix has folders of its own", () => {
+  const folder = (source: string, endpoint?: string): string =>
+    parse(endpoint === undefined ? [] : line(["endpoint", endpoint]), {}, source).options.cache
+      .directory;
+  const folders = [
+    folder("media"),
+    folder("media:a"),
+    folder("media:a/"),
+    folder("media:ä"),
+    folder("media-a"),
+    folder("media", "http://h:1"),
+    folder(`media:${"long/".repeat(100)}`),
+  ];
+  expect(new Set(folders).size).toBe(folders.length);
+  for (const path of folders) expect(path).toMatch(/^\/var\/cache\/pailfs\/[A-Za-z0-9._-]{1,80}$/);
+  expect(folder("s3://media/a")).toBe(folder("media:a"));
+});
+
+test("path style is for everyone but AWS, and for names with dots", () => {
+  const pathStyle = (source: string, ...given: [string, string][]): boolean =>
+    parse(line(...given), {}, source).options.s3.pathStyle;
+  expect(pathStyle("b1")).toBe(false);
+  expect(pathStyle("b.c")).toBe(true);
+  expect(pathStyle("b1", ["endpoint", "https://s3.eu-west-1.amazonaws.com"])).toBe(false);
+  expect(pathStyle("b1", ["endpoint", "http://127.0.0.1:1"])).toBe(true);
+  expect(pathStyle("b1", ["endpoint", "http://127.0.0.1:1"], ["path-style", "no"])).toBe(false);
+});
+
+test("umask takes bits away", () => {
+  expect(parse(line(["umask", "027"], ["file-mode", "666"])).options.fs).toMatchObject({
+    fileMode: 0o640,
+    dirMode: 0o750,
+  });
+});

@@ -1,0 +1,48 @@
+// What `pailfs status` tells of one mount. Plain JSON: it travels over the control socket and out with --json.
+
+/** What the parts of a mount know; times in ms since the epoch, sizes in bytes. */
+export interface MountStatus {
+  readonly queue: QueueStatus;
+  readonly cache: {
+    readonly bytes: number;
+    readonly objects: number;
+    readonly limitBytes: number;
+    readonly hits: number;
+    readonly misses: number;
+    /** Why the cache is bypassed, if it is. */
+    readonly failure?: string;
+  };
+  /** Requests sent so far by verb, retries included. */
+  readonly requests: Readonly<Record<string, number>>;
+  /** The FUSE adapter at work, such as "kernel". */
+  readonly adapter: string;
+  readonly passthrough: boolean;
+}
+
+/** Work that S3 has still to see. */
+export interface QueueStatus {
+  /** Records: uploads, deletes, copies. */
+  readonly length: number;
+  /** Of the pending uploads. */
+  readonly bytes: number;
+  /** When the oldest pending record was made; absent when there is none. */
+  readonly oldestMs?: number;
+  /** Records set aside because S3 refused them for good. */
+  readonly refused: number;
+  /** The last failure, absent once a request of the queue succeeded again. */
+  readonly lastError?: { readonly message: string; readonly sinceMs: number };
+}
+
+/** A mount's status with what the daemon adds. */
+export interface DaemonStatus extends MountStatus {
+  readonly source: string;
+  readonly mountpoint: string;
+  readonly bucket: string;
+  readonly prefix: string;
+  readonly pid: number;
+  readonly version: string;
+  readonly startedMs: number;
+  /** `draining`: unmounted, uploads go on. */
+  readonly phase: "serving" | "unmounting" | "draining";
+  readonly memoryBytes: number;
+}

@@ -1,0 +1,196 @@
+"""The cases, their figures and the bars that pailfs has to reach."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from . import reading, writing
+from .file_systems import FileSystem
+from .run import Result, Run
+
+# figures of each row of a case: medians by metric, and requests by verb
+Rows = dict[str, Result]
+Verdict = tuple[str, bool]
+
+
+@dataclass(frozen=True)
+class Metric:
+    key: str
+    title: str
+    unit: str  # s, ms (kept in seconds), MiB or count
+    compared: bool = True
+
+
+@dataclass(frozen=True)
+class Bar:
+    text: str
+    judge: Callable[[Rows], Verdict]
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    title: str
+    latency: float
+    measure: Callable[[Run, FileSystem], Result]
+    metrics: tuple[Metric, ...]
+    bars: tuple[Bar, ...]
+    bound: Callable[[Run], dict[str, float]] | None = None
+    bound_is: str = ""
+
+
+def _at_most(key: str, limit: float, text: str, unit: str = "s") -> Bar:
+    def judge(rows: Rows) -> Verdict:
+        value = rows["pailfs"].figures[key]
+        return in_unit(value, unit), value <= limit
+
+    return Bar(text, judge)
+
+
+def _faster(key: str, factor: float, text: str) -> Bar:
+    """At least `factor` times as fast as the better of s3fs and rclone."""
+
+    def judge(rows: Rows) -> Verdict:
+        best = min(rows[name].figures[key] for name in ("s3fs", "rclone"))
+        ratio = best / rows["pailfs"].figures[key]
+        return f"{ratio:.2f}x", ratio >= factor
+
+    return Bar(text, judge)
+
+
+def _near_bound(key: str, factor: float, text: str) -> Bar:
+    def judge(rows: Rows) -> Verdict:
+        ratio = rows["pailfs"].figures[key] / rows["bound"].figures[key]
+        return f"{ratio:.2f}x", ratio <= factor
+
+    return Bar(text, judge)
+
+
+def _three_lists(rows: Rows) -> Verdict:
+    asked = rows["pailfs"].requests
+    return requests_text(asked), set(asked) <= {"LIST"} and asked.get("LIST", 0) <= 3
+
+
+def _no_read_served(rows: Rows) -> Verdict:
+    served = rows["pailfs"].figures["served"]
+    return f"{served:.1f} MiB written by the daemon", served < 1
+
+
+def in_unit(value: float, unit: str) -> str:
+    match unit:
+        case "ms":
+            return f"{value * 1000:.1f} ms"
+        case "s":
+            return f"{value:.2f} s"
+        case "MiB":
+            return f"{value:.0f} MiB"
+        case _:
+            return f"{value:.0f}"
+
+
+def requests_text(requests: dict[str, int]) -> str:
+    return ", ".join(f"{count} {verb}" for verb, count in requests.items()) or "none"
+
+
+CASES = (
+    Case(
+        "lookups",
+        "64 callers look up 20 different names each in one directory",
+        5,
+        reading.look_up_names,
+        (Metric("time", "time", "s"),),
+        (_at_most("time", 0.6, "<= 0.6 s"),),
+    ),
+    Case(
+        "large-read",
+        "A large object read in sequence, cold and again without the page cache",
+        15,
+        reading.read_cold_and_again,
+        (
+            Metric("cold", "cold", "s"),
+            Metric("first", "first byte", "ms"),
+            Metric("peak", "peak RSS", "MiB"),
+            Metric("again", "again", "s"),
+            Metric("served", "through the daemon", "MiB", compared=False),
+            Metric("refetched", "GETs again", "count", compared=False),
+        ),
+        (
+            _faster("cold", 1.1, "cold: 1.1x the better of s3fs and rclone"),
+            _at_most("first", 0.0275, "first byte <= 1.5 round trips + 5 ms", "ms"),
+            _at_most("peak", 256, "RSS <= 256 MiB", "MiB"),
+            _faster("again", 3, "again: >= 3x s3fs and rclone"),
+            Bar("no READ reaches the daemon", _no_read_served),
+        ),
+        reading.read_cold_bound,
+        "curl, one stream; plain file without page cache",
+    ),
+    Case(
+        "large-write",
+        "A large file written",
+        15,
+        writing.write_large,
+        (
+            Metric("close", "until close", "s"),
+            Metric("stored", "until in the bucket", "s"),
+            Metric("peak", "peak RSS", "MiB"),
+        ),
+        (
+            _near_bound("close", 1.3, "close within 1.3x of dd conv=fdatasync"),
+            _faster("stored", 1, "in the bucket before s3fs and rclone"),
+            _at_most("peak", 256, "RSS <= 256 MiB", "MiB"),
+        ),
+        writing.write_large_bound,
+        "dd conv=fdatasync; curl, one PUT",
+    ),
+    Case(
+        "close",
+        "close() of 100 KB files, one after the other",
+        15,
+        writing.close_medium,
+        (Metric("p50", "p50", "ms"), Metric("p99", "p99", "ms")),
+        (_at_most("p50", 0.004, "p50 <= 4 ms", "ms"),),
+        writing.close_medium_bound,
+        "fdatasync on the plain disk",
+    ),
+    Case(
+        "small-files",
+        "100 small files in a listed directory",
+        15,
+        writing.create_small,
+        (Metric("sequence", "in sequence", "s"), Metric("parallel", "in parallel", "s")),
+        (
+            _at_most("sequence", 0.6, "in sequence <= 0.6 s"),
+            _at_most("parallel", 0.3, "in parallel <= 0.3 s"),
+        ),
+        writing.create_small_bound,
+        "the same with fdatasync on the plain disk",
+    ),
+    Case(
+        "list",
+        "ls -l of 2,500 objects",
+        15,
+        reading.list_long,
+        (Metric("time", "time", "s"),),
+        (Bar("3 LIST, no HEAD", _three_lists),),
+    ),
+    Case(
+        "streams",
+        "Eight large objects read at once",
+        15,
+        reading.read_streams,
+        (Metric("time", "time", "s"), Metric("peak", "peak RSS", "MiB")),
+        (_at_most("peak", 200, "RSS <= 200 MiB", "MiB"),),
+        reading.read_streams_bound,
+        "as many curls",
+    ),
+    Case(
+        "mount",
+        "Mount, and memory at rest",
+        15,
+        reading.mount_and_rest,
+        (Metric("mount", "until exit 0", "s"), Metric("idle", "idle RSS", "MiB")),
+        (
+            _at_most("mount", 1, "mount <= 1 s"),
+            _at_most("idle", 80, "idle RSS <= 80 MiB", "MiB"),
+        ),
+    ),
+)

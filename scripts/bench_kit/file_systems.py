@@ -1,0 +1,191 @@
+"""How each file system is mounted and unmounted; every one returns from its command once it is mounted."""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+
+from .processes import MarkedProcesses
+from .s3_client import Login
+
+_ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Where one mount keeps things; `cache` may be emptied between mounts, `state` may not."""
+
+    mountpoint: pathlib.Path
+    cache: pathlib.Path
+    state: pathlib.Path
+
+
+@dataclass(frozen=True)
+class FileSystem:
+    """A row of the table."""
+
+    name: str
+    program: tuple[str, ...]
+    version_argument: str
+    options: tuple[str, ...] = ()
+
+    def available(self) -> bool:
+        return shutil.which(self.program[0]) is not None
+
+    def version(self) -> str:
+        asked = [*self.program, self.version_argument]
+        done = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=30)
+        found = re.search(r"\d+\.\d+(\.\d+)?", done.stdout + done.stderr)
+        return found.group() if found else "unknown"
+
+    def mount_command(self, bucket: str, endpoint: str, paths: Paths) -> list[str]:
+        where = str(paths.mountpoint)
+        match self.name.partition("-")[0]:
+            case "pailfs":
+                own = ("--cache-dir", str(paths.cache), "--state-dir", str(paths.state))
+                tail = ["mount", bucket, where, "--endpoint", endpoint, *own]
+            case "s3fs":
+                key_file = paths.state / "password"
+                fd = os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+                os.write(fd, f"{Login().access_key}:{Login().secret_key}".encode())
+                os.close(fd)
+                options = f"url={endpoint},use_path_request_style,use_cache={paths.cache}"
+                tail = [bucket, where, "-o", f"{options},passwd_file={key_file}"]
+            case "rclone":
+                full = ("--vfs-cache-mode", "full", "--cache-dir", str(paths.cache))
+                # its best case for "in the bucket": no five seconds of waiting before an upload
+                at_once = ("--vfs-write-back", "0s")
+                tail = ["mount", f"store:{bucket}", where, "--daemon", *full, *at_once]
+            case "goofys" | "geesefs":
+                tail = ["--endpoint", endpoint, "--region", Login().region, bucket, where]
+            case other:
+                raise ValueError(f"No mount command is known for {other}")
+        return [*self.program, *tail, *self.options]
+
+    def environment(self, endpoint: str) -> dict[str, str]:
+        login = Login()
+        if self.name == "s3fs":
+            return {}
+        if self.name == "rclone":
+            prefix = "RCLONE_CONFIG_STORE_"
+            return {
+                f"{prefix}TYPE": "s3",
+                f"{prefix}PROVIDER": "Other",
+                f"{prefix}ENDPOINT": endpoint,
+                f"{prefix}REGION": login.region,
+                f"{prefix}ACCESS_KEY_ID": login.access_key,
+                f"{prefix}SECRET_ACCESS_KEY": login.secret_key,
+                "RCLONE_CONFIG": os.devnull,
+            }
+        return {
+            "AWS_ACCESS_KEY_ID": login.access_key,
+            "AWS_SECRET_ACCESS_KEY": login.secret_key,
+        }
+
+    def unmount_command(self, paths: Paths) -> list[str]:
+        if self.name.startswith("pailfs"):
+            return [*self.program, "umount", str(paths.mountpoint)]
+        return ["fusermount" if shutil.which("fusermount") else "fusermount3", "-u", str(paths.mountpoint)]
+
+
+class Mount:
+    """One file system on one bucket, from an empty cache; a context manager."""
+
+    def __init__(self, system: FileSystem, endpoint: str, bucket: str, work: pathlib.Path) -> None:
+        self.system = system
+        self.processes = MarkedProcesses()
+        self._endpoint, self._bucket = endpoint, bucket
+        self._base = pathlib.Path(tempfile.mkdtemp(prefix=f"{system.name}-", dir=work))
+        self.paths = Paths(self._base / "mnt", self._base / "cache", self._base / "state")
+        for path in (self.paths.mountpoint, self.paths.cache, self.paths.state):
+            path.mkdir()
+
+    def __enter__(self) -> "Mount":
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def root(self) -> pathlib.Path:
+        return self.paths.mountpoint
+
+    def start(self) -> float:
+        """Seconds from the command to its exit 0; the mount must answer then."""
+        command = self.system.mount_command(self._bucket, self._endpoint, self.paths)
+        took = self.processes.run(command, self.system.environment(self._endpoint))
+        if not os.path.ismount(self.root):
+            raise RuntimeError(f"{self.system.name} returned 0 but {self.root} is not mounted")
+        os.statvfs(self.root)
+        return took
+
+    def stop(self) -> None:
+        self.processes.run(self.system.unmount_command(self.paths), timeout=300)
+        if not self.processes.wait_gone(30):
+            raise RuntimeError(f"{self.system.name} still runs 30 s after its unmount")
+
+    def drop_page_cache(self, *mounted: pathlib.Path) -> None:
+        """Forgets the pages of these mounted files and of the files behind them, nobody else's."""
+        for path in mounted:
+            forget_pages(path, sync=False)
+        for top in (self.paths.cache, self.paths.state):
+            for folder, _, names in os.walk(top):
+                for name in names:
+                    forget_pages(os.path.join(folder, name))
+
+    def close(self) -> None:
+        try:
+            if os.path.ismount(self.root):
+                self.stop()
+        finally:
+            self.processes.end()
+            if _is_mounted(self.root):
+                subprocess.run(["umount", "-l", str(self.root)], check=False)
+                time.sleep(0.1)
+            shutil.rmtree(self._base, ignore_errors=True)
+
+
+def forget_pages(path: str | os.PathLike[str], sync: bool = True) -> None:
+    """Drops a file's clean pages from the page cache."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return
+    try:
+        if sync:
+            os.fdatasync(fd)
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+    except OSError:
+        pass
+    finally:
+        os.close(fd)
+
+
+def _is_mounted(path: pathlib.Path) -> bool:
+    """From the table, since asking a dead mount fails."""
+    with open("/proc/mounts", encoding="utf-8") as file:
+        return any(line.split(" ")[1] == str(path) for line in file)
+
+
+def known_systems(goofys: str | None, geesefs: str | None) -> dict[str, FileSystem]:
+    pailfs = ("node", str(_ROOT / "bin/pailfs.js"))
+    all_systems = [
+        FileSystem("pailfs", pailfs, "--version"),
+        FileSystem("pailfs-off", pailfs, "--version", ("--passthrough", "off")),
+        FileSystem("pailfs-s3", pailfs, "--version", ("--ack", "s3")),
+        FileSystem("s3fs", ("s3fs",), "--version"),
+        FileSystem("rclone", ("rclone",), "version"),
+    ]
+    for name, path in (("goofys", goofys), ("geesefs", geesefs)):
+        if path is not None:
+            all_systems.append(FileSystem(name, (path,), "--version"))
+    return {system.name: system for system in all_systems}

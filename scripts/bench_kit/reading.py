@@ -1,0 +1,109 @@
+"""The cases that read."""
+
+import os
+import subprocess
+import time
+
+from . import load
+from .file_systems import FileSystem, forget_pages
+from .run import DATA, MIB, Result, Run
+
+
+def look_up_names(run: Run, system: FileSystem) -> Result:
+    """64 callers, 20 names each, nothing known of the directory."""
+    with run.mount(system) as mount:
+        folder = mount.root / "lookups"
+
+        def look_up(caller: int) -> None:
+            for number in range(run.sizes.names_each):
+                name = f"n{caller * run.sizes.names_each + number:04}"
+                if os.stat(folder / name).st_size == 0:
+                    raise RuntimeError(f"{system.name}: {name} has no size")
+
+        with run.server.counting() as requests:
+            took = load.at_once(run.sizes.callers, look_up)
+        return Result({"time": took}, requests)
+
+
+def read_cold_and_again(run: Run, system: FileSystem) -> Result:
+    """A large object from an empty cache, then from the cache with no page in memory."""
+    with run.mount(system) as mount:
+        path = mount.root / "big.bin"
+        os.stat(path)
+        mount.processes.reset_peak()
+        with run.server.counting() as requests:
+            first, took, size = load.read_all(path)
+        peak = mount.processes.peak_mib()
+        if size != run.sizes.big_mib * MIB:
+            raise RuntimeError(f"{system.name}: read {size} bytes")
+        time.sleep(2)  # caches are filled behind the answer
+        with run.server.counting() as again_requests:
+            mount.drop_page_cache(path)
+            written = mount.processes.written_mib()
+            _, again, _ = load.read_all(path)
+            served = mount.processes.written_mib() - written
+        figures = {
+            "cold": took,
+            "first": first,
+            "peak": peak,
+            "again": again,
+            "served": served,
+            "refetched": float(again_requests.get("GET", 0)),
+        }
+        return Result(figures, requests)
+
+
+def read_cold_bound(run: Run) -> dict[str, float]:
+    """One stream of curl, and one read of a plain file with no page in memory."""
+    cold, first = run.curl(f"{DATA}/big.bin", "--write-out", "%{time_starttransfer}")
+    plain = run.work / "plain"
+    load.write_file(plain, run.sizes.big_mib * MIB)
+    forget_pages(plain)
+    _, again, _ = load.read_all(plain)
+    plain.unlink()
+    return {"cold": cold, "first": float(first), "again": again}
+
+
+def read_streams(run: Run, system: FileSystem) -> Result:
+    """Eight large objects at once."""
+    with run.mount(system) as mount:
+        paths = [mount.root / "streams" / str(n) for n in range(run.sizes.streams)]
+        for path in paths:
+            os.stat(path)
+        mount.processes.reset_peak()
+        with run.server.counting() as requests:
+            took = load.at_once(run.sizes.streams, lambda n: load.read_all(paths[n]))
+        return Result({"time": took, "peak": mount.processes.peak_mib()}, requests)
+
+
+def read_streams_bound(run: Run) -> dict[str, float]:
+    """The same number of curls at once."""
+    return {"time": load.at_once(run.sizes.streams, lambda n: run.curl(f"{DATA}/streams/{n}"))}
+
+
+def list_long(run: Run, system: FileSystem) -> Result:
+    """`ls -l` of a large directory, from nothing."""
+    with run.mount(system) as mount:
+        with run.server.counting() as requests:
+            started = time.monotonic()
+            done = subprocess.run(
+                ["ls", "-l", str(mount.root / "list")], check=True, capture_output=True
+            )
+            took = time.monotonic() - started
+        shown = done.stdout.count(b"\n") - 1
+        if shown != run.sizes.listed:
+            raise RuntimeError(f"{system.name}: ls shows {shown} of {run.sizes.listed}")
+        return Result({"time": took}, requests)
+
+
+def mount_and_rest(run: Run, system: FileSystem) -> Result:
+    """Time to mount, and memory of a mount that was looked at once."""
+    mount = run.mount(system)
+    try:
+        with run.server.counting() as requests:
+            took = mount.start()
+            os.listdir(mount.root)
+        time.sleep(2)
+        return Result({"mount": took, "idle": mount.processes.memory_mib()}, requests)
+    finally:
+        mount.close()

@@ -1,0 +1,142 @@
+// Carries name changes from memory into index.mdb: in order, in batches, and mutations only once the journal has them.
+import { log } from "../log.ts";
+import type { NameChange } from "./namespace-entry.ts";
+import type { IndexMeta, NameIndex } from "./name-index.ts";
+import type { NameCell, NameOverlay } from "./name-overlay.ts";
+
+// Collects the changes of one burst; names are readable from memory meanwhile.
+const DELAY_MS = 20;
+const BATCH_CHANGES = 4096;
+const RETRY_MS = 2000;
+
+/** Changes that go to the index together. */
+export interface IndexStep {
+  readonly cells: readonly NameCell[];
+  /** Of the redo record that holds them; undefined for what was only learnt. */
+  readonly redoSeq: number | undefined;
+  state: "waiting" | "ready" | "cancelled";
+}
+
+/** Writes steps in the order of add(); a step that waits for the journal holds up those behind it. */
+export class IndexWriter {
+  private readonly index: NameIndex;
+  private readonly overlay: NameOverlay;
+  private readonly journalId: string;
+  private readonly schema: number;
+  private readonly nextIno: () => number;
+  private readonly onApplied: (seq: number) => void;
+  private steps: IndexStep[] = [];
+  private applied: number;
+  private timer: NodeJS.Timeout | undefined;
+  private running: Promise<void> | undefined;
+  private failing = false;
+
+  constructor(options: {
+    index: NameIndex;
+    overlay: NameOverlay;
+    meta: IndexMeta;
+    nextIno: () => number;
+    onApplied: (seq: number) => void;
+  }) {
+    this.index = options.index;
+    this.overlay = options.overlay;
+    this.journalId = options.meta.journalId;
+    this.schema = options.meta.schema;
+    this.applied = options.meta.applied;
+    this.nextIno = options.nextIno;
+    this.onApplied = options.onApplied;
+  }
+
+  add(step: IndexStep): IndexStep {
+    this.steps.push(step);
+    if (step.state === "ready") this.schedule();
+    return step;
+  }
+
+  ready(step: IndexStep): void {
+    step.state = "ready";
+    this.schedule();
+  }
+
+  cancel(step: IndexStep): void {
+    step.state = "cancelled";
+    this.schedule();
+  }
+
+  /** Writes all that is ready; resolves to whether that is everything. */
+  async drain(): Promise<boolean> {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    this.failing = false;
+    do {
+      this.running ??= this.run();
+      await this.running;
+    } while (!this.failing && this.steps[0] !== undefined && this.steps[0].state !== "waiting");
+    return this.steps.length === 0;
+  }
+
+  private schedule(): void {
+    if (this.timer !== undefined || this.running !== undefined) return;
+    const delay = this.failing ? RETRY_MS : DELAY_MS;
+    this.timer = setTimeout(() => {
+      this.timer = undefined;
+      this.running ??= this.run();
+    }, delay);
+    // names that never got there are in the journal
+    this.timer.unref();
+  }
+
+  /** Never rejects. */
+  private async run(): Promise<void> {
+    for (let batch = this.takeBatch(); batch.length > 0; batch = this.takeBatch()) {
+      if (!(await this.writeBatch(batch))) {
+        this.steps = [...batch, ...this.steps];
+        break;
+      }
+    }
+    this.running = undefined;
+    if (this.steps[0] !== undefined && this.steps[0].state !== "waiting") this.schedule();
+  }
+
+  private takeBatch(): IndexStep[] {
+    let changes = 0;
+    let count = 0;
+    for (const step of this.steps) {
+      if (step.state === "waiting" || (count > 0 && changes + step.cells.length > BATCH_CHANGES)) {
+        break;
+      }
+      changes += step.cells.length;
+      count++;
+    }
+    return count === 0 ? [] : this.steps.splice(0, count);
+  }
+
+  private async writeBatch(batch: readonly IndexStep[]): Promise<boolean> {
+    const steps = batch.filter(({ state }) => state === "ready");
+    const cells = steps.flatMap((step) => step.cells);
+    const applied = steps.reduce((seq, step) => Math.max(seq, step.redoSeq ?? 0), this.applied);
+    if (cells.length === 0 && applied === this.applied) return true;
+    try {
+      await this.index.commit(cells.map(toChange), {
+        schema: this.schema,
+        journalId: this.journalId,
+        applied,
+        nextIno: this.nextIno(),
+      });
+    } catch (error) {
+      if (!this.failing)
+        log.warn("Names stay in memory: %s", error instanceof Error ? error.message : error);
+      this.failing = true;
+      return false;
+    }
+    this.failing = false;
+    for (const cell of cells) this.overlay.settle(cell);
+    this.applied = applied;
+    this.onApplied(applied);
+    return true;
+  }
+}
+
+function toChange({ parent, cell }: NameCell): NameChange {
+  return { parent, name: cell.key, entry: cell.value };
+}

@@ -1,0 +1,47 @@
+// The overlay of names, grouped by directory, so that children() sees one directory's changes only.
+import { compareBytewise } from "./index-key.ts";
+import type { NamespaceEntry, NameChange } from "./namespace-entry.ts";
+import { Overlay, type OverlayCell } from "./overlay.ts";
+
+/** One pending change of a name. */
+export interface NameCell {
+  readonly parent: number;
+  readonly cell: OverlayCell<string, NamespaceEntry>;
+}
+
+/** Names that are not in the index database yet. */
+export class NameOverlay {
+  private readonly directories = new Map<number, Overlay<string, NamespaceEntry>>();
+
+  get(parent: number, name: string): OverlayCell<string, NamespaceEntry> | undefined {
+    return this.directories.get(parent)?.get(name);
+  }
+
+  set(change: NameChange): NameCell {
+    let directory = this.directories.get(change.parent);
+    if (directory === undefined) {
+      directory = new Overlay();
+      this.directories.set(change.parent, directory);
+    }
+    return { parent: change.parent, cell: directory.set(change.name, change.entry) };
+  }
+
+  settle({ parent, cell }: NameCell): void {
+    const directory = this.directories.get(parent);
+    directory?.settle(cell);
+    if (directory?.size === 0) this.directories.delete(parent);
+  }
+
+  undo({ parent, cell }: NameCell): void {
+    const directory = this.directories.get(parent);
+    directory?.undo(cell);
+    if (directory?.size === 0) this.directories.delete(parent);
+  }
+
+  /** Pending changes of a directory's children in bytewise order of their names, as of now. */
+  sorted(parent: number): OverlayCell<string, NamespaceEntry>[] {
+    const directory = this.directories.get(parent);
+    if (directory === undefined) return [];
+    return [...directory.values()].sort((a, b) => compareBytewise(a.key, b.key));
+  }
+}

@@ -46,6 +46,7 @@ test("acquireStateLock() takes an ordinary file in its place over", async () => 
   await withDirectory(async (path) => {
     await writeFile(join(path, SOCKET_NAME), "");
     const lock = await acquireStateLock(path);
+    expect(lock.server.listening).toBe(true);
     await lock.release();
   });
 });

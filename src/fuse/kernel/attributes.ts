@@ -1,0 +1,145 @@
+import type { AttributeChanges, Entry, MaybePromise } from "../../fs/file-system.ts";
+import { FsError } from "../../posix/errno.ts";
+import type { Nanoseconds } from "../../posix/stat.ts";
+import { andThen } from "../operation.ts";
+import { Opcode, SetattrValid } from "./abi.ts";
+import type { Adapter } from "./adapter.ts";
+import { byPath } from "./by-path.ts";
+import type { ByteReader } from "./byte-reader.ts";
+import type { Node, OpenFile } from "./node.ts";
+import { type Operation, operation } from "./operation-row.ts";
+import { type Reply, STALE } from "./reply.ts";
+import type { Request } from "./request.ts";
+
+const GETATTR_FH = 1;
+
+/** Any open file of the node, preferably one that writes: it knows the size best. */
+function openFileOf(node: Node): OpenFile | undefined {
+  let found: OpenFile | undefined;
+  for (const file of node.files) if (found === undefined || file.writable) found = file;
+  return found;
+}
+
+/** The attributes of the node's object, not of whatever has its name now. */
+function attrOf(adapter: Adapter, node: Node, entry: Entry): Reply {
+  if (node === adapter.nodes.root || node.is(entry.stat)) return { kind: "attr", entry };
+  const file = openFileOf(node);
+  return file === undefined ? STALE : { kind: "attr", entry: file.handle.entry() };
+}
+
+function getattr(
+  adapter: Adapter,
+  request: Request,
+  argument: { readonly fh: number | undefined },
+): MaybePromise<Reply> {
+  if (argument.fh !== undefined) {
+    return { kind: "attr", entry: adapter.files.get(argument.fh).handle.entry() };
+  }
+  const node = adapter.nodes.get(request.nodeid);
+  // the kernel sends no fh for fstat(2), also when the name is gone (fuse_update_get_attr)
+  const file = node.attached ? undefined : openFileOf(node);
+  if (file !== undefined) return { kind: "attr", entry: file.handle.entry() };
+  return andThen(
+    byPath(adapter, node, undefined, (path) => adapter.fileSystem.getattr(path, request)),
+    (entry) => attrOf(adapter, node, entry),
+  );
+}
+
+interface Setattr {
+  readonly fh: number | undefined;
+  readonly changes: AttributeChanges;
+}
+
+function setattr(
+  adapter: Adapter,
+  request: Request,
+  { fh, changes }: Setattr,
+): MaybePromise<Reply> {
+  const node = adapter.nodes.get(request.nodeid);
+  if ((changes.size ?? 0) > Number.MAX_SAFE_INTEGER) {
+    throw new FsError("EFBIG", "Cannot make a file that large");
+  }
+  for (const directory of node.parent?.directories ?? []) directory.touched.add(node.name);
+  let file: OpenFile | undefined;
+  if (fh !== undefined) file = adapter.files.get(fh);
+  else if (!node.attached) file = openFileOf(node);
+  if (file !== undefined) {
+    return andThen(file.handle.setattr(changes, request), (entry) => ({ kind: "attr", entry }));
+  }
+  return andThen(
+    byPath(adapter, node, undefined, (path) => adapter.fileSystem.setattr(path, changes, request)),
+    (entry) => attrOf(adapter, node, entry),
+  );
+}
+
+function parseSetattr(body: ByteReader): Setattr {
+  const valid = body.u32();
+  body.skip(4);
+  const fh = body.u64();
+  const size = body.u64();
+  body.skip(8); // lock_owner
+  const seconds = [body.i64(), body.i64(), body.i64()] as const;
+  const nanoseconds = [body.u32(), body.u32(), body.u32()] as const;
+  const mode = body.u32();
+  body.skip(4);
+  const uid = body.u32();
+  const gid = body.u32();
+  const has = (bit: number): boolean => (valid & bit) !== 0;
+  const time = (which: 0 | 1, now: number): Nanoseconds | "now" =>
+    has(now) ? "now" : seconds[which] * 1_000_000_000n + BigInt(nanoseconds[which]);
+  return {
+    fh: has(SetattrValid.FH) ? fh : undefined,
+    changes: {
+      ...(has(SetattrValid.MODE) && { mode: mode & 0o7777 }),
+      ...(has(SetattrValid.UID) && { uid }),
+      ...(has(SetattrValid.GID) && { gid }),
+      ...(has(SetattrValid.SIZE) && { size }),
+      ...(has(SetattrValid.ATIME) && { atime: time(0, SetattrValid.ATIME_NOW) }),
+      ...(has(SetattrValid.MTIME) && { mtime: time(1, SetattrValid.MTIME_NOW) }),
+      // HANDLE_KILLPRIV_V2: truncation says so by its bit, chown always means it (fuse.h)
+      ...(has(SetattrValid.KILL_SUIDGID | SetattrValid.UID | SetattrValid.GID) && {
+        killPrivileges: true,
+      }),
+    },
+  };
+}
+
+/** GETATTR, SETATTR, READLINK, STATFS. */
+export const attributeOperations: readonly Operation[] = [
+  operation({
+    opcode: Opcode.GETATTR,
+    name: "GETATTR",
+    parse(body) {
+      const flags = body.u32();
+      body.skip(4);
+      const fh = body.u64();
+      return { fh: (flags & GETATTR_FH) === 0 ? undefined : fh };
+    },
+    handle: getattr,
+  }),
+  operation({
+    opcode: Opcode.SETATTR,
+    name: "SETATTR",
+    parse: parseSetattr,
+    handle: setattr,
+  }),
+  operation({
+    opcode: Opcode.READLINK,
+    name: "READLINK",
+    parse: () => ({}),
+    handle: (adapter, request) =>
+      andThen(
+        byPath(adapter, adapter.nodes.get(request.nodeid), undefined, (path) =>
+          adapter.fileSystem.readlink(path, request),
+        ),
+        (target) => ({ kind: "bytes", chunks: [Buffer.from(target)] }),
+      ),
+  }),
+  operation({
+    opcode: Opcode.STATFS,
+    name: "STATFS",
+    parse: () => ({}),
+    handle: (adapter, request) =>
+      andThen(adapter.fileSystem.statfs(request), (statfs) => ({ kind: "statfs", statfs })),
+  }),
+];

@@ -31,6 +31,8 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
   /** Milliseconds within which retries happen; for bodies: without progress. Default: the store's `deadlineMs`. */
   readonly deadlineMs?: number;
+  /** Nobody waits for it: it queues behind those that someone waits for. Default: uploads and copies. */
+  readonly background?: boolean;
 }
 
 export interface GetOptions extends CallOptions {
@@ -60,6 +62,7 @@ export interface UploadSource {
 
 export interface PutOptions extends CallOptions {
   readonly contentType?: string;
+  /** Printable ASCII only (encode the rest above), else EINVAL. */
   readonly metadata?: Readonly<Record<string, string>>;
   /** `If-None-Match: *`: rejects with EEXIST when the key exists, on stores with `conditionalPut`. */
   readonly ifNoneMatch?: boolean;
@@ -68,7 +71,10 @@ export interface PutOptions extends CallOptions {
 }
 
 export interface CopyOptions extends CallOptions {
-  /** Rejects with ESTALE when the source's ETag is another one. */
+  /**
+   * Rejects with ESTALE when the source's ETag is another one. On stores that ignore the condition the copy may have
+   * been made by then: it holds the newer bytes.
+   */
   readonly ifMatch?: string;
   /** Size of the source in bytes: above 5 GB the copy goes by parts. */
   readonly size: number;
@@ -112,10 +118,14 @@ export interface ObjectStore {
   putObject(key: ObjectKey, source: UploadSource, options?: PutOptions): Promise<{ etag: string }>;
   /** Resolves also when the key was absent. */
   deleteObject(key: ObjectKey, options?: CallOptions): Promise<void>;
-  /** CopyObject (UploadPartCopy above 5 GB, GET+PUT where the store lacks it); resolves to the copy's ETag. */
+  /**
+   * CopyObject (UploadPartCopy above 5 GB, GET+PUT where the store lacks it); resolves to the copy's ETag. A store may
+   * be silent for minutes over large objects: give a deadline to match.
+   */
   copyObject(from: ObjectKey, to: ObjectKey, options: CopyOptions): Promise<{ etag: string }>;
 
   createMultipartUpload(key: ObjectKey, options?: PutOptions): Promise<{ uploadId: string }>;
+  /** Rejects with ESTALE when the upload is gone: start anew. */
   uploadPart(
     key: ObjectKey,
     uploadId: string,
@@ -124,6 +134,7 @@ export interface ObjectStore {
     range: ByteRange,
     options?: CallOptions,
   ): Promise<UploadedPart>;
+  /** Rejects with ESTALE when the upload is gone and the object is not what it would have made. */
   completeMultipartUpload(
     key: ObjectKey,
     uploadId: string,
@@ -133,8 +144,8 @@ export interface ObjectStore {
   /** Resolves also when the upload is gone. */
   abortMultipartUpload(key: ObjectKey, uploadId: string, options?: CallOptions): Promise<void>;
 
-  /** One HEAD/LIST at start: rejects with what is wrong (bucket, keys, region, network) in one line. */
-  checkBucket(options?: CallOptions): Promise<void>;
+  /** One LIST at start (below `prefix`): rejects with what is wrong (bucket, keys, region, network) in one line. */
+  checkBucket(options?: CallOptions & { readonly prefix?: string }): Promise<void>;
 
   /** Requests sent so far by verb, retries included. */
   readonly requests: Readonly<Record<S3Verb, number>>;

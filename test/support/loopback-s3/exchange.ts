@@ -1,6 +1,5 @@
 // One request being answered: what handlers see, and how they answer, with the faults of answers.
 import { randomUUID } from "node:crypto";
-import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 import { S3Refusal, errorDocument } from "./answer.ts";
 import { type Received, Pace, receiveBody } from "./bodies.ts";
@@ -84,11 +83,21 @@ export async function replyBody(
       await tear(response, effect);
       return;
     }
-    if (!room) await Promise.race([once(response, "drain"), once(response, "close")]);
+    if (!room) await drained(response);
     if (response.destroyed) return;
     await pace.passed(part.length);
   }
   response.end();
+}
+
+async function drained(response: ServerResponse): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const done = (): void => {
+      response.off("drain", done).off("close", done);
+      resolve();
+    };
+    response.on("drain", done).on("close", done);
+  });
 }
 
 async function tear(response: ServerResponse, effect: FaultEffect | undefined): Promise<void> {

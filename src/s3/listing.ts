@@ -1,0 +1,72 @@
+// ListObjectsV2 answers -> ListPage, whatever dialect the store speaks.
+import type { ListPage, ObjectInfo, ObjectKey } from "./object-store.ts";
+import { S3Failure } from "./s3-failure.ts";
+import { type XmlElement, elementsOf, parseXml, textOf } from "./xml.ts";
+
+/** Parses one page; `token` is the one that asked for it. Rejects a page whose successor is itself. */
+export function parseListPage(text: string, token: string | undefined): ListPage {
+  const root = parseXml(text, "ListBucketResult");
+  const contents = elementsOf(root, "Contents");
+  const prefixes = elementsOf(root, "CommonPrefixes").map((e) => textOf(e, "Prefix") ?? "");
+  const keys = contents.map((element) => textOf(element, "Key") ?? "");
+  const encoded = textOf(root, "EncodingType") === "url" && isUrlEncoded([...keys, ...prefixes]);
+  const decode = encoded ? decodeName : (name: string): string => name;
+  const nextToken = nextTokenOf(root, token);
+  return {
+    objects: contents.map((element, i) => objectInfo(element, decode(keys[i] ?? ""))),
+    commonPrefixes: [...new Set(prefixes.map(decode))],
+    ...(nextToken === undefined ? {} : { nextToken }),
+  };
+}
+
+function nextTokenOf(root: XmlElement, token: string | undefined): string | undefined {
+  if (textOf(root, "IsTruncated") !== "true") return undefined;
+  const next = textOf(root, "NextContinuationToken");
+  // going on would never end, stopping would make objects vanish
+  if (next === undefined || next === "" || next === token) {
+    throw new S3Failure({ code: "BadAnswer", message: "the listing does not advance" });
+  }
+  return next;
+}
+
+// some stores echo the encoding without doing it: characters that it never leaves give them away
+function isUrlEncoded(names: readonly string[]): boolean {
+  return names.every((name) => !/[^!-~]|["<>]|%(?![0-9a-fA-F]{2})/.test(name));
+}
+
+function decodeName(name: string): string {
+  if (!/[%+]/.test(name)) return name;
+  try {
+    return decodeURIComponent(name.replaceAll("+", " "));
+  } catch {
+    // bytes that are no UTF-8: such a key cannot be a name, keep it as it is
+    return name;
+  }
+}
+
+function objectInfo(element: XmlElement, key: string): ObjectInfo {
+  const storageClass = textOf(element, "StorageClass");
+  const size = Number(textOf(element, "Size") ?? Number.NaN);
+  if (key === "" || !Number.isSafeInteger(size)) {
+    throw new S3Failure({ code: "BadAnswer", message: "a listed object has no key or size" });
+  }
+  return {
+    key: key as ObjectKey,
+    size,
+    etag: unquoteEtag(textOf(element, "ETag")),
+    lastModified: Date.parse(textOf(element, "LastModified") ?? "") || 0,
+    ...(storageClass === undefined ? {} : { storageClass }),
+  };
+}
+
+/** An ETag without its quotes and weakness mark; "" when there is none. */
+export function unquoteEtag(etag: string | undefined): string {
+  return (etag ?? "").replace(/^W\//, "").replace(/^"|"$/g, "");
+}
+
+const md5Etag = /^[0-9a-f]{32}$/;
+
+/** Whether an ETag has the form of an MD5. */
+export function isMd5Etag(etag: string): boolean {
+  return md5Etag.test(etag);
+}

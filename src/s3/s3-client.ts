@@ -1,0 +1,291 @@
+// Sends S3 calls: queue, signature, transport, corrections and retries in one place.
+import { createHash } from "node:crypto";
+import { debuglog } from "node:util";
+import { FsError } from "../posix/errno.ts";
+import { Attempt } from "./attempt.ts";
+import { type Clock, systemClock } from "./clock.ts";
+import { type Endpoint, encodeKey, encodeQuery, resolveEndpoint, withRegion } from "./endpoint.ts";
+import { failureOfAnswer, failureOfBreak, refuseHiddenError } from "./failure-of-answer.ts";
+import { customerKeyHeaders, objectInfoOf } from "./object-headers.ts";
+import type { CallOptions, ObjectInfo, ObjectKey, S3Verb } from "./object-store.ts";
+import { RequestQueue } from "./request-queue.ts";
+import { Deadline, type RetryDecision, RetryState } from "./retry.ts";
+import type { S3Call, S3Config, S3Reply, S3Stream } from "./s3-call.ts";
+import { abortedError, blamesCredentials, retryDecision, toFsError } from "./s3-error.ts";
+import { S3Failure, failureOf } from "./s3-failure.ts";
+import { openStream } from "./s3-stream.ts";
+import { EMPTY_SHA256, RequestSigner, UNSIGNED_PAYLOAD } from "./signing.ts";
+import { type HttpAnswer, Transport } from "./transport.ts";
+import { UploadBody } from "./upload-body.ts";
+import { Watchdog } from "./watchdog.ts";
+
+const trace = debuglog("pailfs:s3");
+const defaultDeadlineMs = 30_000;
+const defaultConcurrency = 16;
+const maxTextBytes = 32 * 2 ** 20;
+const maxCredibleSkewMs = 5 * 60_000;
+const connectTimeoutMs = 10_000;
+const backgroundVerbs: ReadonlySet<S3Verb> = new Set(["PUT", "UPLOAD_PART", "COPY", "COPY_PART"]);
+
+/** Rejects with FsError only; the S3Failure is its cause. */
+export class S3Client {
+  readonly config: S3Config;
+  readonly clock: Clock;
+  readonly requests: Record<S3Verb, number> = {
+    GET: 0,
+    HEAD: 0,
+    PUT: 0,
+    DELETE: 0,
+    LIST: 0,
+    COPY: 0,
+    CREATE_MULTIPART: 0,
+    UPLOAD_PART: 0,
+    COPY_PART: 0,
+    COMPLETE_MULTIPART: 0,
+    ABORT_MULTIPART: 0,
+  };
+  /** The Server header of the latest answer. */
+  serverHeader: string | undefined;
+  #endpoint: Endpoint;
+  readonly #signer: RequestSigner;
+  readonly #transport: Transport;
+  readonly #queue: RequestQueue;
+  readonly #closing = new AbortController();
+
+  constructor(config: S3Config, clock: Clock = systemClock) {
+    this.config = config;
+    this.clock = clock;
+    this.#endpoint = resolveEndpoint(config);
+    this.#signer = new RequestSigner(config.credentials, this.#endpoint.region);
+    this.#transport = new Transport({ connectTimeoutMs, ca: config.ca });
+    this.#queue = new RequestQueue(config.concurrency ?? defaultConcurrency);
+  }
+
+  get endpoint(): Endpoint {
+    return this.#endpoint;
+  }
+
+  /** The retry state of a new call. */
+  newState(options: CallOptions | undefined): RetryState {
+    const budgetMs = options?.deadlineMs ?? this.config.deadlineMs ?? defaultDeadlineMs;
+    return new RetryState(this.clock, new Deadline(this.clock, budgetMs));
+  }
+
+  /** Resolves to a whole 2xx answer. */
+  async request(call: S3Call, state?: RetryState): Promise<S3Reply> {
+    return this.ask(call, (reply) => reply, state);
+  }
+
+  /** Resolves to what `parse` makes of a whole 2xx answer; its S3Failure counts as the attempt's. */
+  async ask<T>(
+    call: S3Call,
+    parse: (reply: S3Reply) => T,
+    state: RetryState = this.newState(call.options),
+  ): Promise<T> {
+    return this.#retrying(call, state, async (attempt, answer) => {
+      try {
+        const text = await readText(answer, attempt.watchdog);
+        if (answer.status >= 300) throw failureOfAnswer(answer, text, this.#signer.serverNow);
+        refuseHiddenError(call.verb, text);
+        return parse({ status: answer.status, headers: answer.headers, text });
+      } finally {
+        attempt.release();
+      }
+    });
+  }
+
+  /** Resolves when a 2xx answer's headers are there; breaks after that are the reader's business. */
+  async open(call: S3Call, state: RetryState): Promise<S3Stream> {
+    return this.#retrying(call, state, async (attempt, answer) => {
+      if (answer.status < 300) return openStream(attempt, answer);
+      try {
+        const text = await readText(answer, attempt.watchdog);
+        throw failureOfAnswer(answer, text, this.#signer.serverNow);
+      } finally {
+        attempt.release();
+      }
+    });
+  }
+
+  /** What a retry can do about an error of this call, after trying to put its cause right. */
+  async decide(call: S3Call, error: unknown): Promise<RetryDecision> {
+    const failure = failureOfBreak(error);
+    if (failure === undefined) return { kind: "never" };
+    if (failure.region !== undefined && failure.region !== this.#endpoint.region) {
+      this.#endpoint = resolveEndpoint(withRegion(this.config, failure.region));
+      this.#signer.setRegion(failure.region);
+      return { kind: "corrected" };
+    }
+    const { status, serverTime } = failure;
+    if (status === 404 && call.verb === "HEAD") return { kind: "never" };
+    if (status === 403 && serverTime !== undefined) {
+      if (Math.abs(serverTime - this.#signer.serverNow) > maxCredibleSkewMs) {
+        this.#signer.setServerTime(serverTime);
+        return { kind: "corrected" };
+      }
+    }
+    if (blamesCredentials(failure)) {
+      const changed = await this.#signer.refresh().catch(() => false);
+      if (changed) return { kind: "corrected" };
+    }
+    return retryDecision(failure, call.retryForbidden);
+  }
+
+  /** The object's HEAD; undefined on 404. */
+  async head(key: ObjectKey, options?: CallOptions): Promise<ObjectInfo | undefined> {
+    const headers = customerKeyHeaders(this.config.encryption);
+    const call = { verb: "HEAD", method: "HEAD", key, headers, options } as const;
+    try {
+      return await this.ask(call, ({ headers }) => objectInfoOf(key, headers, lengthOf(headers)));
+    } catch (error) {
+      if (failureOf(error)?.status === 404) return undefined;
+      throw error;
+    }
+  }
+
+  /** Deletes the object; absent is fine. */
+  async deleteObject(key: ObjectKey, options?: CallOptions): Promise<void> {
+    try {
+      await this.request({ verb: "DELETE", method: "DELETE", key, options });
+    } catch (error) {
+      if (failureOf(error)?.code !== "NoSuchKey") throw error;
+    }
+  }
+
+  /** Whether `close` was called. */
+  get closing(): boolean {
+    return this.#closing.signal.aborted;
+  }
+
+  /** Ends connections; calls under way reject with EINTR. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#transport.close();
+  }
+
+  async #retrying<T>(
+    call: S3Call,
+    state: RetryState,
+    use: (attempt: Attempt, answer: HttpAnswer) => Promise<T> | T,
+  ): Promise<T> {
+    const action = `Cannot ${call.verb}${call.key === undefined ? "" : ` "${call.key}"`}`;
+    const signal = call.options?.signal;
+    const givenUp = (): boolean => (signal?.aborted ?? false) || this.closing;
+    for (;;) {
+      try {
+        return await this.#attempt(call, state.deadline, use);
+      } catch (error) {
+        if (givenUp()) throw abortedError(action);
+        // a failing source (its FsError) is not S3's fault
+        if (error instanceof FsError) throw error;
+        const decision = await this.decide(call, error);
+        if (await state.again(decision, signal)) continue;
+        if (givenUp()) throw abortedError(action);
+        throw toFsError(failureOfBreak(error) ?? error, action);
+      }
+    }
+  }
+
+  async #attempt<T>(
+    call: S3Call,
+    deadline: Deadline,
+    use: (attempt: Attempt, answer: HttpAnswer) => Promise<T> | T,
+  ): Promise<T> {
+    const background = call.options?.background ?? backgroundVerbs.has(call.verb);
+    const watchdog = new Watchdog([call.options?.signal, this.#closing.signal]);
+    const queuedMs = this.clock.now();
+    // what nobody waits for may wait in the queue for as long as it takes
+    if (!background) watchdog.arm(deadline.remainingMs);
+    const slot = await this.#queue.acquire(background, watchdog.signal);
+    if (slot === undefined) {
+      watchdog.dispose();
+      throw watchdog.signal.reason;
+    }
+    const startedMs = this.clock.now();
+    if (background) deadline.exclude(startedMs - queuedMs);
+    const attempt = new Attempt(call, watchdog, deadline, startedMs, slot);
+    try {
+      return await use(attempt, await this.#exchange(attempt));
+    } catch (error) {
+      attempt.release();
+      throw error;
+    }
+  }
+
+  async #exchange(attempt: Attempt): Promise<HttpAnswer> {
+    const { call, watchdog, deadline, startedMs } = attempt;
+    const upload = call.upload && new UploadBody(call.upload, watchdog);
+    const patient = call.patient === true || upload !== undefined;
+    watchdog.arm(patient ? deadline.remainingMs : attempt.silenceMs);
+    let status: number | string = "-";
+    try {
+      const { path, headers } = await this.#signed(call, upload);
+      const { origin } = this.#endpoint;
+      this.requests[call.verb] += 1;
+      const body = upload ?? call.text;
+      const request = { method: call.method, origin, path, headers, body };
+      const answer = await this.#transport.send(request, watchdog.signal);
+      this.serverHeader = answer.headers["server"] ?? this.serverHeader;
+      status = answer.status;
+      return answer;
+    } catch (error) {
+      status = failureOfBreak(error)?.code ?? "error";
+      throw upload?.sourceError ?? error;
+    } finally {
+      if (upload !== undefined) deadline.exclude(upload.movingMs);
+      const range = call.headers?.["range"] ?? "";
+      const ms = Math.round(this.clock.now() - startedMs);
+      trace("%s %s %s %s %d ms", call.verb, call.key ?? "", range, status, ms);
+    }
+  }
+
+  async #signed(
+    call: S3Call,
+    upload: UploadBody | undefined,
+  ): Promise<{ path: string; headers: Record<string, string> }> {
+    const { basePath, host } = this.#endpoint;
+    const query = call.query ?? {};
+    const key = call.key === undefined ? "" : `/${encodeKey(call.key)}`;
+    const path = basePath + key || "/";
+    const headers = { ...call.headers, ...(await this.#payloadHeaders(call, upload)) };
+    const signed = await this.#signer.sign({ method: call.method, host, path, query, headers });
+    const pairs = Object.entries(query).map(([k, v]) => `${encodeQuery(k)}=${encodeQuery(v)}`);
+    return { path: pairs.length === 0 ? path : `${path}?${pairs.join("&")}`, headers: signed };
+  }
+
+  async #payloadHeaders(
+    { method, text }: S3Call,
+    upload: UploadBody | undefined,
+  ): Promise<Record<string, string>> {
+    const name = "x-amz-content-sha256";
+    if (upload !== undefined) {
+      const signed = this.config.signedPayload === true;
+      const digest = signed ? await upload.sha256() : UNSIGNED_PAYLOAD;
+      return { "content-length": String(upload.size), [name]: digest };
+    }
+    if (text === undefined && method !== "PUT" && method !== "POST")
+      return { [name]: EMPTY_SHA256 };
+    const body = text ?? "";
+    const digest = createHash("sha256").update(body).digest("hex");
+    return { "content-length": String(Buffer.byteLength(body)), [name]: digest };
+  }
+}
+
+function lengthOf(headers: Readonly<Record<string, string>>): number {
+  const length = Number(headers["content-length"] ?? Number.NaN);
+  if (Number.isSafeInteger(length)) return length;
+  throw new S3Failure({ code: "BadAnswer", message: "answer without Content-Length" });
+}
+
+async function readText(answer: HttpAnswer, watchdog: Watchdog): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of answer.body) {
+    watchdog.touch();
+    bytes += chunk.length;
+    if (bytes > maxTextBytes)
+      throw new S3Failure({ code: "BadAnswer", message: "answer too long" });
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
+}

@@ -1,0 +1,157 @@
+// opendir(3), mkdir(2) and rmdir(2): directories are implied by keys, so making one costs no request.
+import { FsError } from "../posix/errno.ts";
+import { baseName, checkName, parentPath } from "../posix/path.ts";
+import { FileType, isDirectory, nowNs, S_ISGID } from "../posix/stat.ts";
+import type { UploadQueue } from "../spool/spool.ts";
+import type { NamespaceEntry } from "../state/namespace-entry.ts";
+import type { CoreOptions, KeyMap } from "./core-options.ts";
+import { localAttributesOf, newEntry } from "./entries.ts";
+import type { CallContext, DirectoryEntry, DirectoryHandle, Entry } from "./file-system.ts";
+import { ownerOf } from "./files.ts";
+import type { Listings } from "./listings.ts";
+import type { Lookup } from "./lookup.ts";
+import type { Located, Namespace } from "./namespace.ts";
+
+/** Entries handed out per read: more than any READDIR reply holds. */
+const PAGE = 1024;
+
+export class Directories {
+  readonly #namespace: Namespace;
+  readonly #lookup: Lookup;
+  readonly #listings: Listings;
+  readonly #queue: UploadQueue;
+  readonly #keys: KeyMap;
+  readonly #options: CoreOptions;
+  readonly #show: (entry: NamespaceEntry) => Entry;
+
+  constructor(parts: {
+    namespace: Namespace;
+    lookup: Lookup;
+    listings: Listings;
+    queue: UploadQueue;
+    keys: KeyMap;
+    options: CoreOptions;
+    show: (entry: NamespaceEntry) => Entry;
+  }) {
+    this.#namespace = parts.namespace;
+    this.#lookup = parts.lookup;
+    this.#listings = parts.listings;
+    this.#queue = parts.queue;
+    this.#keys = parts.keys;
+    this.#options = parts.options;
+    this.#show = parts.show;
+  }
+
+  async opendir(path: string, context: CallContext): Promise<DirectoryHandle> {
+    const directory = await this.#directory(path, context.signal);
+    let snapshot: DirectoryEntry[] | undefined;
+    const take = async (): Promise<DirectoryEntry[]> => {
+      await this.#listings.known(directory, context.signal);
+      const entries: DirectoryEntry[] = [];
+      for (const [name, entry] of this.#namespace.children(directory.entry.ino)) {
+        entries.push({ name, ...this.#show(entry) });
+      }
+      return entries;
+    };
+    return {
+      read: async (offset) => {
+        // rewinddir(3) looks again, as POSIX asks
+        if (offset === 0 || !snapshot) snapshot = await take();
+        return snapshot.slice(offset, offset + PAGE);
+      },
+      fsync: () => undefined,
+      release: () => {
+        snapshot = undefined;
+      },
+    };
+  }
+
+  async mkdir(path: string, mode: number, context: CallContext): Promise<Entry> {
+    const name = baseName(path);
+    checkName(name);
+    if (await this.#lookup.resolve(path, context.signal)) throw exists(path);
+    const directory = this.#writableParent(path);
+    if (this.#namespace.get(directory.entry.ino, name)) throw exists(path);
+    const inherited = directory.entry.mode & S_ISGID;
+    const type = FileType.directory | (mode & 0o7777) | inherited;
+    const entry = newEntry(this.#namespace.nextIno(), type, ownerOf(directory, context), {
+      local: true,
+      attributed: true,
+      // nobody else knows of it yet: what is not found in it within the TTL is not there
+      listedUntil: Date.now() + this.#options.statCacheTtlMs,
+    });
+    await this.#namespace.mutate({
+      names: this.#withParent(directory, { parent: directory.entry.ino, name, entry }),
+      attributes: [{ path, attributes: localAttributesOf(entry) }],
+    });
+    return this.#show(entry);
+  }
+
+  async rmdir(path: string, context: CallContext): Promise<void> {
+    const located = await this.#lookup.existing(path, context.signal);
+    if (!isDirectory(located.entry)) throw new FsError("ENOTDIR", `Cannot remove "${path}"`);
+    if (path === "/") throw new FsError("EBUSY", "Cannot remove the root of the mount");
+    await this.assertEmpty(located, context.signal);
+    const directory = this.#writableParent(path);
+    if (this.#namespace.hasChildren(located.entry.ino)) throw notEmpty(path);
+    const plan = this.#queue.plan();
+    const current = this.#namespace.get(located.parent, located.name);
+    if (current?.marker) plan.delete(`${this.#keys.toKey(path)}/`, true);
+    const gone = { parent: located.parent, name: located.name, entry: undefined };
+    try {
+      await this.#namespace.mutate({
+        names: this.#withParent(directory, gone),
+        attributes: [{ path, attributes: undefined }],
+        enqueue: plan.enqueue,
+        dequeue: plan.dequeue,
+      });
+    } catch (error) {
+      plan.rollback();
+      throw error;
+    }
+    plan.commit();
+  }
+
+  /** Rejects with ENOTEMPTY if anything is in the directory, here or in the bucket. */
+  async assertEmpty(directory: Located, signal: AbortSignal): Promise<void> {
+    await this.#listings.known(directory, signal);
+    if (this.#namespace.hasChildren(directory.entry.ino)) throw notEmpty(directory.path);
+  }
+
+  async #directory(path: string, signal: AbortSignal): Promise<Located> {
+    const located = await this.#lookup.existing(path, signal);
+    if (!isDirectory(located.entry)) throw new FsError("ENOTDIR", `Cannot list "${path}"`);
+    return located;
+  }
+
+  #writableParent(path: string): Located {
+    return writableParent(this.#namespace, this.#options, path);
+  }
+
+  #withParent(
+    directory: Located,
+    change: { parent: number; name: string; entry: NamespaceEntry | undefined },
+  ): (typeof change)[] {
+    const touched = this.#namespace.touchDirectory(directory, nowNs());
+    return touched ? [change, touched] : [change];
+  }
+}
+
+/** The directory that holds `path`, for a change in it; rejects with ENOENT, ENOTDIR or EROFS. */
+export function writableParent(namespace: Namespace, options: CoreOptions, path: string): Located {
+  if (options.readOnly) throw new FsError("EROFS", "Cannot write: mounted read-only");
+  const directory = namespace.known(parentPath(path));
+  if (!directory) throw new FsError("ENOENT", `Cannot find the directory of "${path}"`);
+  if (!isDirectory(directory.entry)) {
+    throw new FsError("ENOTDIR", `Cannot use "${parentPath(path)}" as a directory`);
+  }
+  return directory;
+}
+
+function notEmpty(path: string): FsError {
+  return new FsError("ENOTEMPTY", `Cannot remove "${path}": not empty`);
+}
+
+function exists(path: string): FsError {
+  return new FsError("EEXIST", `Cannot create "${path}": it exists`);
+}

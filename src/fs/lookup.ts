@@ -1,0 +1,173 @@
+// Name resolution: from memory where it is known, else by asking S3 for one name (HEAD of the key and LIST below it,
+// side by side). Absent is only what S3 said is absent; trouble serves what was known before, or rejects.
+import { LRUCache } from "lru-cache";
+import { FsError } from "../posix/errno.ts";
+import { joinPath, splitPath } from "../posix/path.ts";
+import { isDirectory } from "../posix/stat.ts";
+import type { ObjectStore } from "../s3/object-store.ts";
+import { log } from "../log.ts";
+import type { CoreOptions, KeyMap } from "./core-options.ts";
+import type { MaybePromise } from "./file-system.ts";
+import type { Learner } from "./learn.ts";
+import { ListedTree } from "./listed-tree.ts";
+import type { Located, Namespace } from "./namespace.ts";
+import { untilAborted } from "./until-aborted.ts";
+
+/** Names remembered as absent; a name costs about 200 bytes. */
+const NEGATIVE_NAMES = 50_000;
+
+export class Lookup {
+  readonly #namespace: Namespace;
+  readonly #store: ObjectStore;
+  readonly #keys: KeyMap;
+  readonly #learner: Learner;
+  readonly #options: CoreOptions;
+  readonly #asking = new Map<string, Promise<void>>();
+  /** Name -> ms since the epoch until which it is absent. */
+  readonly #absent = new LRUCache<string, number>({ max: NEGATIVE_NAMES });
+
+  constructor(
+    namespace: Namespace,
+    store: ObjectStore,
+    keys: KeyMap,
+    learner: Learner,
+    options: CoreOptions,
+  ) {
+    this.#namespace = namespace;
+    this.#store = store;
+    this.#keys = keys;
+    this.#learner = learner;
+    this.#options = options;
+  }
+
+  /** What `path` stands for; undefined when the last name is absent; rejects with ENOENT or ENOTDIR above it. */
+  resolve(path: string, signal?: AbortSignal): MaybePromise<Located | undefined> {
+    return this.#walk(this.#namespace.root(), splitPath(path), 0, signal);
+  }
+
+  /** As resolve(), but absent rejects with ENOENT. */
+  existing(path: string, signal?: AbortSignal): MaybePromise<Located> {
+    const found = this.resolve(path, signal);
+    return found instanceof Promise
+      ? found.then((now) => required(now, path))
+      : required(found, path);
+  }
+
+  /** Forgets that names below a directory were absent, and what was known of `path` itself becomes a guess. */
+  forgetAbsent(): void {
+    this.#absent.clear();
+  }
+
+  #walk(
+    from: Located,
+    names: readonly string[],
+    index: number,
+    signal: AbortSignal | undefined,
+  ): MaybePromise<Located | undefined> {
+    let directory = from;
+    for (let i = index; i < names.length; i += 1) {
+      const name = names[i] ?? "";
+      const isLast = i === names.length - 1;
+      if (!isDirectory(directory.entry)) {
+        throw new FsError("ENOTDIR", `Cannot look below "${directory.path}": not a directory`);
+      }
+      const known = this.#known(directory, name, isLast);
+      if (known === "unknown") return this.#ask(directory, names, i, signal);
+      if (known === "absent") return this.#absentAt(directory, name, isLast);
+      directory = known;
+    }
+    return directory;
+  }
+
+  #absentAt(directory: Located, name: string, isLast: boolean): undefined {
+    if (isLast) return undefined;
+    throw new FsError("ENOENT", `Cannot find "${joinPath(directory.path, name)}"`);
+  }
+
+  /** On the way to a name below it a directory may be old: asking for the name itself settles both. */
+  #known(directory: Located, name: string, isLast: boolean): Located | "absent" | "unknown" {
+    const ino = directory.entry.ino;
+    const entry = this.#namespace.get(ino, name);
+    const now = Date.now();
+    if (entry) {
+      const isGood = entry.until > now || (!isLast && isDirectory(entry));
+      if (!isGood) return "unknown";
+      return { path: joinPath(directory.path, name), parent: ino, name, entry };
+    }
+    if ((directory.entry.listedUntil ?? 0) > now) return "absent";
+    return (this.#absent.get(`${ino}/${name}`) ?? 0) > now ? "absent" : "unknown";
+  }
+
+  async #ask(
+    directory: Located,
+    names: readonly string[],
+    index: number,
+    signal: AbortSignal | undefined,
+  ): Promise<Located | undefined> {
+    const name = names[index] ?? "";
+    const path = joinPath(directory.path, name);
+    let asking = this.#asking.get(path);
+    if (!asking) {
+      asking = this.#askStore(directory, name, path).finally(() => this.#asking.delete(path));
+      this.#asking.set(path, asking);
+    }
+    await (signal ? untilAborted(asking, signal) : asking);
+    const entry = this.#namespace.get(directory.entry.ino, name);
+    if (!entry) return this.#absentAt(directory, name, index === names.length - 1);
+    const found = { path, parent: directory.entry.ino, name, entry };
+    return this.#walk(found, names, index + 1, signal);
+  }
+
+  async #askStore(directory: Located, name: string, path: string): Promise<void> {
+    const key = this.#keys.toKey(path);
+    const seen = this.#namespace.observe();
+    try {
+      const [head, list] = await Promise.allSettled([
+        this.#store.headObject(key),
+        this.#store.listObjects({ prefix: `${key}/` }),
+      ]);
+      const object = head.status === "fulfilled" ? head.value : undefined;
+      const below = list.status === "fulfilled" ? list.value.objects : [];
+      const failure =
+        head.status === "rejected" ? head : list.status === "rejected" ? list : undefined;
+      if (failure && !object && below.length === 0) {
+        this.#inTrouble(directory, name, path, failure.reason);
+        return;
+      }
+      const tree = new ListedTree();
+      if (object) tree.add(name, object);
+      for (const info of below) tree.add(`${name}/${info.key.slice(key.length + 1)}`, info);
+      const isComplete = list.status === "fulfilled" && list.value.nextToken === undefined;
+      const node = tree.root.children?.get(name);
+      if (node) {
+        this.#learner.mergeName(directory, name, node, seen, { complete: isComplete, deep: true });
+      } else {
+        this.#learnAbsent(directory, name, seen.touched(directory.entry.ino, name));
+      }
+    } finally {
+      seen.end();
+    }
+  }
+
+  #learnAbsent(directory: Located, name: string, touched: boolean): void {
+    const parent = directory.entry.ino;
+    if (touched) return;
+    this.#learner.absent(directory, name);
+    if (this.#namespace.get(parent, name)) return;
+    this.#absent.set(`${parent}/${name}`, Date.now() + this.#options.negativeTtlMs);
+  }
+
+  /** A name known before goes on being served for a second; anything else is the caller's error, never "absent". */
+  #inTrouble(directory: Located, name: string, path: string, reason: unknown): void {
+    const known = this.#namespace.get(directory.entry.ino, name);
+    if (!known) throw reason;
+    log.debug("S3 did not answer for %j, serving what was known: %s", path, reason);
+    const entry = { ...known, until: Date.now() + 1000 };
+    this.#namespace.learn([{ parent: directory.entry.ino, name, entry }]);
+  }
+}
+
+function required(found: Located | undefined, path: string): Located {
+  if (!found) throw new FsError("ENOENT", `Cannot find "${path}"`);
+  return found;
+}

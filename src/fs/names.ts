@@ -1,0 +1,142 @@
+// mknod(2), symlink(2), readlink(2) and unlink(2).
+import { FsError } from "../posix/errno.ts";
+import { baseName, checkName } from "../posix/path.ts";
+import { FileType, isDirectory, isSymlink } from "../posix/stat.ts";
+import type { UploadQueue } from "../spool/spool.ts";
+import type { NamespaceEntry } from "../state/namespace-entry.ts";
+import type { CoreOptions, KeyMap } from "./core-options.ts";
+import { writableParent } from "./directories.ts";
+import { localAttributesOf, newEntry } from "./entries.ts";
+import type { CallContext, Entry } from "./file-system.ts";
+import { ownerOf } from "./files.ts";
+import type { Lookup } from "./lookup.ts";
+import type { Located, Namespace } from "./namespace.ts";
+import type { OpenReads } from "./open-reads.ts";
+import type { Sessions } from "./sessions.ts";
+
+/** PATH_MAX of Linux, the longest symlink target with its NUL. */
+const PATH_MAX = 4096;
+
+export interface NamesParts {
+  readonly namespace: Namespace;
+  readonly lookup: Lookup;
+  readonly sessions: Sessions;
+  readonly reads: OpenReads;
+  readonly queue: UploadQueue;
+  readonly keys: KeyMap;
+  readonly options: CoreOptions;
+  readonly show: (entry: NamespaceEntry) => Entry;
+}
+
+export class Names {
+  readonly #parts: NamesParts;
+
+  constructor(parts: NamesParts) {
+    this.#parts = parts;
+  }
+
+  async readlink(path: string, context: CallContext): Promise<string> {
+    const { entry } = await this.#parts.lookup.existing(path, context.signal);
+    if (!isSymlink(entry))
+      throw new FsError("EINVAL", `Cannot read the link "${path}": not a symlink`);
+    return entry.target ?? "";
+  }
+
+  symlink(path: string, target: string, context: CallContext): Promise<Entry> {
+    const size = Buffer.byteLength(target);
+    if (size >= PATH_MAX)
+      throw new FsError("ENAMETOOLONG", "Cannot make a symlink to so long a target");
+    return this.#makeLocal(path, FileType.symlink | 0o777, context, { target, size });
+  }
+
+  /** Fifos, sockets and device nodes exist on this host only. */
+  mknod(path: string, mode: number, rdev: number, context: CallContext): Promise<Entry> {
+    return this.#makeLocal(path, mode, context, { rdev });
+  }
+
+  async unlink(path: string, context: CallContext): Promise<void> {
+    const located = await this.#parts.lookup.existing(path, context.signal);
+    if (isDirectory(located.entry)) throw new FsError("EISDIR", `Cannot unlink "${path}"`);
+    const directory = writableParent(this.#parts.namespace, this.#parts.options, path);
+    await this.#remove(located, directory);
+  }
+
+  async #remove(located: Located, directory: Located): Promise<void> {
+    const { namespace, sessions, reads, queue } = this.#parts;
+    const { parent, name, path, entry } = located;
+    const isNew = namespace.isCreated(parent, name);
+    if (isNew) namespace.setCreated(parent, name, undefined);
+    sessions.unlinked(entry.ino);
+    reads.unlinked(entry.ino);
+    const touched = namespace.touchDirectory(directory);
+    if (isNew && !namespace.state.get(parent, name)) {
+      if (touched) namespace.learn([touched]);
+      return;
+    }
+    const plan = queue.plan();
+    this.planRemoval(plan, located);
+    const change = { parent, name, entry: undefined };
+    const keep = touched && this.#keepDirectory(directory, touched.entry, name);
+    try {
+      await namespace.mutate({
+        names: touched ? [change, keep ? { ...touched, entry: keep } : touched] : [change],
+        attributes: [
+          { path, attributes: undefined },
+          ...(keep ? [{ path: directory.path, attributes: localAttributesOf(keep) }] : []),
+        ],
+        enqueue: plan.enqueue,
+        dequeue: plan.dequeue,
+      });
+    } catch (error) {
+      plan.rollback();
+      throw error;
+    }
+    plan.commit();
+  }
+
+  /** What the bucket owes the removal of a name. */
+  planRemoval(plan: ReturnType<UploadQueue["plan"]>, located: Located): void {
+    const { entry, path } = located;
+    if ((entry.mode & FileType.mask) !== FileType.file) return;
+    plan.delete(this.#parts.keys.toKey(path), entry.etag !== undefined && entry.key === undefined);
+  }
+
+  /** A directory that was only implied by the key that goes stays until rmdir(2), as on a disk. */
+  #keepDirectory(
+    directory: Located,
+    entry: NamespaceEntry | undefined,
+    lastName: string,
+  ): NamespaceEntry | undefined {
+    if (!entry || entry.local || entry.marker || directory.path === "/") return undefined;
+    for (const [name] of this.#parts.namespace.children(entry.ino)) {
+      if (name !== lastName) return undefined;
+    }
+    return { ...entry, local: true, until: Infinity };
+  }
+
+  async #makeLocal(
+    path: string,
+    mode: number,
+    context: CallContext,
+    more: Partial<NamespaceEntry>,
+  ): Promise<Entry> {
+    const { namespace, lookup, options, show } = this.#parts;
+    const name = baseName(path);
+    checkName(name);
+    const found = await lookup.resolve(path, context.signal);
+    const directory = writableParent(namespace, options, path);
+    if (found || namespace.get(directory.entry.ino, name)) {
+      throw new FsError("EEXIST", `Cannot create "${path}": it exists`);
+    }
+    const owner = ownerOf(directory, context);
+    const own = { ...more, local: true, attributed: true };
+    const entry = newEntry(namespace.nextIno(), mode, owner, own);
+    const touched = namespace.touchDirectory(directory);
+    const change = { parent: directory.entry.ino, name, entry };
+    await namespace.mutate({
+      names: touched ? [change, touched] : [change],
+      attributes: [{ path, attributes: localAttributesOf(entry) }],
+    });
+    return show(entry);
+  }
+}

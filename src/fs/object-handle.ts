@@ -1,0 +1,88 @@
+// open(2) for reading of one object version: pinned to its ETag, from the cache or by ranged GETs.
+import { FsError } from "../posix/errno.ts";
+import type { Stat } from "../posix/stat.ts";
+import type { CallContext, Entry, FileHandle, MaybePromise } from "./file-system.ts";
+import type { ObjectReader } from "./object-reader.ts";
+import { ReadAhead } from "./read-ahead.ts";
+
+const nothing: readonly Uint8Array[] = [];
+
+/** What a read-only handle asks of its surroundings. */
+export interface ReadOnlyHost {
+  /** The file's attributes now, nlink 0 when the name is gone. */
+  entry(): Entry;
+  setattr: FileHandle["setattr"];
+  release(): void;
+}
+
+export class ObjectHandle implements FileHandle {
+  readonly keepCache = true;
+  readonly #reader: ObjectReader;
+  readonly #host: ReadOnlyHost;
+  readonly #readAhead = new ReadAhead();
+
+  constructor(reader: ObjectReader, host: ReadOnlyHost) {
+    this.#reader = reader;
+    this.#host = host;
+  }
+
+  entry(): Entry {
+    return this.#host.entry();
+  }
+
+  backing(): number | undefined {
+    return this.#reader.cached.backing();
+  }
+
+  read(offset: number, length: number, context: CallContext): MaybePromise<readonly Uint8Array[]> {
+    const end = Math.min(offset + length, this.#reader.version.size);
+    if (offset >= end) return nothing;
+    const span = this.#readAhead.next(this.#reader, offset, end - offset);
+    return this.#reader.read(offset, end, context.signal, span);
+  }
+
+  write(): never {
+    throw notWritable();
+  }
+
+  setattr: FileHandle["setattr"] = (changes, context) => {
+    if (changes.size !== undefined) throw notWritable();
+    return this.#host.setattr(changes, context);
+  };
+
+  flush(): void {
+    // nothing was written
+  }
+
+  fsync(): void {
+    // nothing was written
+  }
+
+  fallocate(): never {
+    throw notWritable();
+  }
+
+  lseek(offset: number, whence: number): number {
+    return seekInFull(this.#reader.version.size, offset, whence);
+  }
+
+  release(): void {
+    this.#host.release();
+  }
+}
+
+/** SEEK_DATA and SEEK_HOLE in a file without holes. */
+export function seekInFull(size: number, offset: number, whence: number): number {
+  if (offset >= size)
+    throw new FsError("ENXIO", "Cannot seek for data or holes at the end of file");
+  return whence === 3 ? offset : size;
+}
+
+export function notWritable(): FsError {
+  return new FsError("EBADF", "Cannot write to a file that was opened for reading");
+}
+
+/** The attributes of a file whose name is gone. */
+export function unlinkedStat(stat: Stat): Stat {
+  return { ...stat, nlink: 0 };
+}

@@ -1,0 +1,195 @@
+// renameat2(2). The new name is there at once; what the bucket owes (copy + delete per object) is queued in the same
+// transaction, and until a copy is done the new name reads from the old key.
+import { FsError } from "../posix/errno.ts";
+import { baseName, checkName, isBelowOrEqual, joinPath } from "../posix/path.ts";
+import { FileType, isDirectory, nowNs } from "../posix/stat.ts";
+import type { QueuePlan } from "../spool/spool.ts";
+import type { NameChange, NamespaceEntry } from "../state/namespace-entry.ts";
+import { writableParent, type Directories } from "./directories.ts";
+import { localAttributesOf } from "./entries.ts";
+import { type CallContext, RENAME_EXCHANGE, RENAME_NOREPLACE } from "./file-system.ts";
+import type { Listings } from "./listings.ts";
+import type { Names, NamesParts } from "./names.ts";
+import type { Located } from "./namespace.ts";
+import type { Publisher } from "./publisher.ts";
+
+export interface RenameParts extends NamesParts {
+  readonly names: Names;
+  readonly directories: Directories;
+  readonly listings: Listings;
+  readonly publisher: Publisher;
+}
+
+export class Rename {
+  readonly #parts: RenameParts;
+
+  constructor(parts: RenameParts) {
+    this.#parts = parts;
+  }
+
+  async rename(from: string, to: string, flags: number, context: CallContext): Promise<void> {
+    if ((flags & ~RENAME_NOREPLACE) !== 0) {
+      const what = (flags & RENAME_EXCHANGE) !== 0 ? "exchange" : "these flags";
+      throw new FsError("EINVAL", `Cannot rename with ${what}: S3 has no such operation`);
+    }
+    checkName(baseName(to));
+    const { lookup, namespace } = this.#parts;
+    const source = await lookup.existing(from, context.signal);
+    const target = await lookup.resolve(to, context.signal);
+    if (target && (flags & RENAME_NOREPLACE) !== 0) {
+      throw new FsError("EEXIST", `Cannot rename to "${to}": it exists`);
+    }
+    if (target?.entry.ino === source.entry.ino) return;
+    if (isDirectory(source.entry) && isBelowOrEqual(to, from)) {
+      throw new FsError("EINVAL", `Cannot move "${from}" below itself`);
+    }
+    await this.#assertReplaceable(source, target, context.signal);
+    await this.#settleSource(source, context.signal);
+    if (isDirectory(source.entry)) await this.#knowBelow(source);
+    const now = namespace.known(from);
+    if (now?.entry.ino !== source.entry.ino) {
+      throw new FsError("ENOENT", `Cannot rename "${from}": it is gone`);
+    }
+    await this.#commit(now, namespace.known(to), to);
+  }
+
+  async #assertReplaceable(
+    source: Located,
+    target: Located | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (!target) return;
+    if (isDirectory(target.entry)) {
+      if (!isDirectory(source.entry))
+        throw new FsError("EISDIR", `Cannot replace "${target.path}"`);
+      await this.#parts.directories.assertEmpty(target, signal);
+    } else if (isDirectory(source.entry)) {
+      throw new FsError("ENOTDIR", `Cannot replace "${target.path}" by a directory`);
+    }
+  }
+
+  /** A file that was never closed is committed first, and a copy or upload that runs is let finish: then its bytes stay where they are. */
+  async #settleSource(source: Located, _signal: AbortSignal): Promise<void> {
+    const { namespace, sessions, publisher, queue, keys } = this.#parts;
+    for (const session of sessions.of(source.entry.ino)) {
+      if (namespace.isCreated(source.parent, source.name)) await publisher.commit(session);
+    }
+    if (source.entry.key !== undefined) await queue.idle(keys.toKey(source.path));
+  }
+
+  async #knowBelow(directory: Located): Promise<void> {
+    const stack = [directory];
+    for (let next = stack.pop(); next; next = stack.pop()) {
+      const current = this.#parts.namespace.get(next.parent, next.name) ?? next.entry;
+      if (!current.local || (current.listedUntil ?? 0) <= Date.now()) {
+        await this.#parts.listings.refreshDeep(next);
+        continue;
+      }
+      for (const [name, entry] of this.#parts.namespace.children(next.entry.ino)) {
+        const path = joinPath(next.path, name);
+        if (isDirectory(entry)) stack.push({ path, parent: next.entry.ino, name, entry });
+      }
+    }
+  }
+
+  async #commit(source: Located, target: Located | undefined, to: string): Promise<void> {
+    const { namespace, sessions, reads, queue, options, names } = this.#parts;
+    const fromDirectory = writableParent(namespace, options, source.path);
+    const toDirectory = writableParent(namespace, options, to);
+    const place = { path: to, parent: toDirectory.entry.ino, name: baseName(to) };
+    const plan = queue.plan();
+    const changes: NameChange[] = [];
+    try {
+      if (target) {
+        if (isDirectory(target.entry)) {
+          if (target.entry.marker) plan.delete(`${this.#parts.keys.toKey(to)}/`, true);
+        } else if ((source.entry.mode & FileType.mask) !== FileType.file) {
+          names.planRemoval(plan, target);
+        }
+      }
+      const targetInBucket = target?.entry.etag !== undefined && target.entry.key === undefined;
+      const moved = this.#move(source, to, targetInBucket, plan, changes);
+      changes.push(
+        { parent: source.parent, name: source.name, entry: undefined },
+        { parent: place.parent, name: place.name, entry: { ...moved, ctime: nowNs() } },
+      );
+      for (const directory of new Set([fromDirectory, toDirectory])) {
+        const touched = namespace.touchDirectory(directory);
+        if (touched) changes.push(touched);
+      }
+      if (target) {
+        sessions.unlinked(target.entry.ino);
+        reads.unlinked(target.entry.ino);
+      }
+      sessions.moved(source.entry.ino, place);
+      if (isDirectory(source.entry)) sessions.movedBelow(source.path, to);
+      const isAttributed = moved.attributed ?? moved.local ?? false;
+      await namespace.mutate({
+        names: changes,
+        moveAttributes: [{ from: source.path, to }],
+        ...(isAttributed
+          ? { attributes: [{ path: to, attributes: localAttributesOf(moved) }] }
+          : {}),
+        enqueue: plan.enqueue,
+        dequeue: plan.dequeue,
+      });
+    } catch (error) {
+      plan.rollback();
+      throw error;
+    }
+    plan.commit();
+  }
+
+  /** Plans the move of one name and all below it; returns its entry under the new path. */
+  #move(
+    source: Located,
+    to: string,
+    targetInBucket: boolean,
+    plan: QueuePlan,
+    changes: NameChange[],
+  ): NamespaceEntry {
+    const { entry } = source;
+    if (isDirectory(entry)) return this.#moveDirectory(source, to, plan, changes);
+    if ((entry.mode & FileType.mask) !== FileType.file) return entry;
+    return this.#moveFile(source, to, targetInBucket, plan);
+  }
+
+  #moveDirectory(
+    source: Located,
+    to: string,
+    plan: QueuePlan,
+    changes: NameChange[],
+  ): NamespaceEntry {
+    const { namespace, keys } = this.#parts;
+    const { entry } = source;
+    for (const [name, child] of namespace.children(entry.ino)) {
+      const below = { path: joinPath(source.path, name), parent: entry.ino, name, entry: child };
+      const moved = this.#move(below, joinPath(to, name), false, plan, changes);
+      if (moved !== child) changes.push({ parent: entry.ino, name, entry: moved });
+    }
+    const { marker, ...rest } = entry;
+    if (!marker) return { ...rest, local: true, until: Infinity };
+    plan.delete(`${keys.toKey(source.path)}/`, true);
+    return { ...rest, local: true, until: Infinity };
+  }
+
+  #moveFile(source: Located, to: string, targetInBucket: boolean, plan: QueuePlan): NamespaceEntry {
+    const { keys } = this.#parts;
+    const { entry } = source;
+    const fromKey = keys.toKey(source.path);
+    const toKey = keys.toKey(to);
+    const { key, etag, staged, ...rest } = entry;
+    if (staged !== undefined) {
+      plan.delete(fromKey, etag !== undefined && key === undefined);
+      plan.put({ key: toKey, staged, size: entry.size, inBucket: targetInBucket });
+      return { ...rest, staged, ...(targetInBucket ? { etag: "" } : {}) };
+    }
+    const holder = key ?? fromKey;
+    if (key !== undefined) plan.delete(fromKey, false);
+    plan.move(
+      { key: holder, etag: etag ?? "", size: entry.size },
+      { key: toKey, inBucket: targetInBucket },
+    );
+    return { ...rest, etag: etag ?? "", key: holder, until: Infinity };
+  }
+}

@@ -1,0 +1,191 @@
+// The file system core: POSIX meaning over state, spool, cache and S3. Each call is one line here; its meaning is in
+// the file of its family.
+import type { BlockCache } from "../cache/block-cache.ts";
+import { baseName, checkName } from "../posix/path.ts";
+import { FileType, type StatFs } from "../posix/stat.ts";
+import type { ObjectStore } from "../s3/object-store.ts";
+import type { Spool, UploadQueue } from "../spool/spool.ts";
+import { ROOT_INO, type MountState } from "../state/mount-state.ts";
+import type { NamespaceEntry } from "../state/namespace-entry.ts";
+import { Attributes } from "./attributes.ts";
+import type { CoreOptions, KeyMap } from "./core-options.ts";
+import { Directories } from "./directories.ts";
+import { entryOf } from "./entries.ts";
+import type { CallContext, Change, Entry, FileSystem, MaybePromise } from "./file-system.ts";
+import { Files } from "./files.ts";
+import { Learner } from "./learn.ts";
+import { Listings } from "./listings.ts";
+import { Lookup } from "./lookup.ts";
+import { type Located, Namespace, rootEntry } from "./namespace.ts";
+import { Names } from "./names.ts";
+import { ObjectReaders } from "./object-readers.ts";
+import { OpenReads } from "./open-reads.ts";
+import { Publisher } from "./publisher.ts";
+import { QueueFollower } from "./queue-follower.ts";
+import { Rename } from "./rename.ts";
+import { Sessions } from "./sessions.ts";
+
+export interface CoreParts {
+  readonly state: MountState;
+  readonly store: ObjectStore;
+  readonly cache: BlockCache;
+  readonly spool: Spool;
+  readonly queue: UploadQueue;
+  readonly keys: KeyMap;
+  readonly options: CoreOptions;
+}
+
+/** What statfs(2) shows of a store without limits: 1 PiB and 10^9 files. */
+const UNLIMITED: StatFs = {
+  bsize: 4096,
+  blocks: 2 ** 38,
+  bfree: 2 ** 38,
+  bavail: 2 ** 38,
+  files: 1e9,
+  ffree: 1e9,
+  namelen: 255,
+};
+
+export class S3FileSystem implements FileSystem {
+  readonly #lookup: Lookup;
+  readonly #listings: Listings;
+  readonly #namespace: Namespace;
+  readonly #sessions = new Sessions();
+  readonly #files: Files;
+  readonly #names: Names;
+  readonly #directories: Directories;
+  readonly #rename: Rename;
+  readonly #attributes: Attributes;
+  readonly #parts: CoreParts;
+  #listener: (change: Change) => void = () => undefined;
+
+  /** Starts the queue: uploads that an earlier run left go on. */
+  constructor(parts: CoreParts) {
+    this.#parts = parts;
+    const { state, store, cache, spool, queue, keys, options } = parts;
+    const namespace = new Namespace(state);
+    this.#namespace = namespace;
+    this.#makeRoot();
+    const changed = (path: string): void => this.#listener({ kind: "entry", path });
+    const learner = new Learner(namespace, queue, keys, options, changed);
+    const lookup = new Lookup(namespace, store, keys, learner, options);
+    const listings = new Listings(namespace, store, keys, learner);
+    this.#lookup = lookup;
+    this.#listings = listings;
+    const sessions = this.#sessions;
+    const reads = new OpenReads();
+    const readers = new ObjectReaders(store, cache, options.memoryLimit);
+    const publisher = new Publisher(namespace, sessions, spool, queue, keys, options);
+    const show = (entry: NamespaceEntry): Entry => this.#show(entry);
+    const common = { namespace, lookup, sessions, reads, queue, keys, options, show };
+    this.#files = new Files({ ...common, readers, publisher, spool, store });
+    this.#names = new Names(common);
+    this.#directories = new Directories({ ...common, listings });
+    const { names, directories } = { names: this.#names, directories: this.#directories };
+    this.#rename = new Rename({ ...common, names, directories, listings, publisher });
+    this.#attributes = new Attributes({ ...common, files: this.#files });
+    queue.start(new QueueFollower(namespace, readers, keys, options));
+  }
+
+  onChange(listener: (change: Change) => void): void {
+    this.#listener = listener;
+  }
+
+  lookup(path: string, context: CallContext): MaybePromise<Entry | undefined> {
+    checkName(baseName(path));
+    const found = this.#lookup.resolve(path, context.signal);
+    if (found instanceof Promise)
+      return found.then((located) => located && this.#show(located.entry));
+    return found && this.#show(found.entry);
+  }
+
+  getattr(path: string, context: CallContext): MaybePromise<Entry> {
+    const found = this.#lookup.existing(path, context.signal);
+    if (found instanceof Promise) return found.then((located) => this.#show(located.entry));
+    return this.#show(found.entry);
+  }
+
+  setattr: FileSystem["setattr"] = (path, changes, context) =>
+    this.#attributes.setattr(path, changes, context);
+
+  readlink: FileSystem["readlink"] = (path, context) => this.#names.readlink(path, context);
+
+  mkdir: FileSystem["mkdir"] = (path, mode, context) =>
+    this.#directories.mkdir(path, mode, context);
+
+  async mknod(path: string, mode: number, rdev: number, context: CallContext): Promise<Entry> {
+    if ((mode & FileType.mask) !== FileType.file) {
+      return this.#names.mknod(path, mode, rdev, context);
+    }
+    const handle = await this.#files.create(path, O_EXCL_WRONLY, mode, context);
+    try {
+      await handle.flush(context);
+      return handle.entry();
+    } finally {
+      handle.release();
+    }
+  }
+
+  symlink: FileSystem["symlink"] = (path, target, context) =>
+    this.#names.symlink(path, target, context);
+
+  unlink: FileSystem["unlink"] = (path, context) => this.#names.unlink(path, context);
+
+  rmdir: FileSystem["rmdir"] = (path, context) => this.#directories.rmdir(path, context);
+
+  rename: FileSystem["rename"] = (from, to, flags, context) =>
+    this.#rename.rename(from, to, flags, context);
+
+  open: FileSystem["open"] = (path, flags, context) => this.#files.open(path, flags, context);
+
+  create: FileSystem["create"] = (path, flags, mode, context) =>
+    this.#files.create(path, flags, mode, context);
+
+  opendir: FileSystem["opendir"] = (path, context) => this.#directories.opendir(path, context);
+
+  getxattr: FileSystem["getxattr"] = (path, name, context) =>
+    this.#attributes.getxattr(path, name, context);
+
+  setxattr: FileSystem["setxattr"] = (path, name, value, flags, context) =>
+    this.#attributes.setxattr(path, name, value, flags, context);
+
+  listxattr: FileSystem["listxattr"] = (path, context) => this.#attributes.listxattr(path, context);
+
+  removexattr: FileSystem["removexattr"] = (path, name, context) =>
+    this.#attributes.removexattr(path, name, context);
+
+  statfs(): StatFs {
+    return UNLIMITED;
+  }
+
+  /** Asks the bucket again about everything at and below `path`; the kernel forgets what changed. */
+  async refresh(path: string): Promise<void> {
+    this.#lookup.forgetAbsent();
+    const located: Located = await this.#lookup.existing(path);
+    await this.#listings.refreshDeep(located);
+  }
+
+  /** A name's attributes, those of the file that is being written under it included. */
+  #show(entry: NamespaceEntry): Entry {
+    const session = this.#sessions.visible(entry.ino);
+    return entryOf(session ? session.entry() : entry);
+  }
+
+  #makeRoot(): void {
+    const { options } = this.#parts;
+    const root = this.#namespace.get(0, "");
+    const owner = { uid: options.uid, gid: options.gid };
+    const fresh = rootEntry(owner, FileType.directory | options.dirMode);
+    if (!root) this.#namespace.learn([{ parent: 0, name: "", entry: fresh }]);
+    else if (
+      !root.attributed &&
+      (root.mode !== fresh.mode || root.uid !== owner.uid || root.gid !== owner.gid)
+    ) {
+      const entry = { ...root, mode: fresh.mode, ...owner, ino: ROOT_INO };
+      this.#namespace.learn([{ parent: 0, name: "", entry }]);
+    }
+  }
+}
+
+/** O_WRONLY | O_CREAT | O_EXCL. */
+const O_EXCL_WRONLY = 0o301;

@@ -1,0 +1,50 @@
+// The content a session starts from, when it does not start empty.
+import type { StagedFile } from "../spool/spool.ts";
+import { type ObjectReader, WHOLE_OBJECT } from "./object-reader.ts";
+import type { SessionBase } from "./write-session.ts";
+
+/** Bytes copied at a time (1 MiB). */
+const COPY_STEP = 1024 * 1024;
+
+/** Starts from an object version; `release` ends the reader's use. */
+export function objectBase(reader: ObjectReader, release: () => void): SessionBase {
+  const { size } = reader.version;
+  return {
+    size,
+    read: async (offset, length, signal) => {
+      const end = Math.min(offset + length, size);
+      return offset >= end ? [] : reader.read(offset, end, signal, WHOLE_OBJECT);
+    },
+    copyTo: async (staged, wanted) => {
+      const { signal } = new AbortController();
+      for (let at = 0; at < wanted; at += COPY_STEP) {
+        const end = Math.min(at + COPY_STEP, wanted);
+        reader.prefetch(at, Math.min(at + 2 * WHOLE_OBJECT, wanted));
+        let offset = at;
+        for (const piece of await reader.read(at, end, signal, WHOLE_OBJECT)) {
+          await staged.write(offset, piece);
+          offset += piece.length;
+        }
+      }
+    },
+    release,
+  };
+}
+
+/** Starts from content that was closed and is not uploaded yet. */
+export function stagedBase(from: StagedFile): SessionBase {
+  const { size } = from.stat();
+  return {
+    size,
+    read: async (offset, length) => {
+      const bytes = await from.read(offset, Math.min(length, Math.max(0, size - offset)));
+      return bytes.length === 0 ? [] : [bytes];
+    },
+    copyTo: async (staged, wanted) => {
+      for (let at = 0; at < wanted; at += COPY_STEP) {
+        await staged.write(at, await from.read(at, Math.min(COPY_STEP, wanted - at)));
+      }
+    },
+    release: () => from.release(),
+  };
+}

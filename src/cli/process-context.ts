@@ -1,0 +1,59 @@
+import { readFile } from "node:fs/promises";
+import { homedir, tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { CommandContext } from "./command-context.ts";
+
+/** The context of the process we are. */
+export async function processContext(): Promise<CommandContext> {
+  const uid = process.geteuid?.() ?? 0;
+  // mount(8) and systemd may leave none, and umount, logger and mount have to be found
+  process.env["PATH"] ||= "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  const variables = process.env;
+  return {
+    environment: {
+      variables,
+      uid,
+      gid: process.getegid?.() ?? 0,
+      directory: process.cwd(),
+      // not $HOME, which mount(8) takes away
+      homeDirectory: homedir(),
+    },
+    version: await packageVersion(),
+    runtimeDirectories: runtimeDirectories(uid, variables),
+    self: [process.execPath, fileURLToPath(new URL("../../bin/pailfs.js", import.meta.url))],
+    isTerminal: process.stderr.isTTY,
+    stdout: (text) => void process.stdout.write(text),
+    stderr: (text) => void process.stderr.write(text),
+    interruptible,
+  };
+}
+
+async function packageVersion(): Promise<string> {
+  const path = new URL("../../package.json", import.meta.url);
+  const { version } = JSON.parse(await readFile(path, "utf8")) as { version: string };
+  return version;
+}
+
+function runtimeDirectories(
+  uid: number,
+  variables: Readonly<Record<string, string | undefined>>,
+): string[] {
+  const asked = variables["PAILFS_RUNTIME_DIR"];
+  if (asked !== undefined && asked !== "") return [asked];
+  const own = variables["XDG_RUNTIME_DIR"];
+  const user = uid === 0 || own === undefined || own === "" ? [] : [join(own, "pailfs")];
+  return ["/run/pailfs", ...user, join(tmpdir(), `pailfs-${uid}`)];
+}
+
+let interrupt: AbortController | undefined;
+
+function interruptible(): AbortSignal {
+  if (interrupt === undefined) {
+    const controller = new AbortController();
+    process.on("SIGINT", () => controller.abort());
+    process.on("SIGTERM", () => controller.abort());
+    interrupt = controller;
+  }
+  return interrupt.signal;
+}

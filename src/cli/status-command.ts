@@ -1,0 +1,95 @@
+// `pailfs status`: what the daemons say of themselves.
+import { callDaemon } from "../daemon/control-client.ts";
+import { readMountRecords } from "../daemon/mount-record.ts";
+import { StartError } from "../daemon/start-error.ts";
+import type { DaemonStatus } from "../daemon/status.ts";
+import type { CommandContext } from "./command-context.ts";
+import { describeBytes, describeSpan } from "./describe.ts";
+import { ExitCode } from "./exit-code.ts";
+import { mountpointOf, requireDaemon } from "./find-daemon.ts";
+
+// a daemon answers from memory: one that takes longer is stuck
+const patienceMs = 5000;
+
+/** Prints one mount's status, or all; with `json` an object, or an array of all. */
+export async function statusCommand(
+  mountpoint: string | undefined,
+  json: boolean,
+  context: CommandContext,
+): Promise<number> {
+  if (mountpoint !== undefined) {
+    const record = await requireDaemon(await mountpointOf(mountpoint, context), context);
+    const status = await ask(record.socketPath);
+    context.stdout(json ? toJson(status) : describeStatus(status, Date.now()));
+    return ExitCode.ok;
+  }
+  const records = await readMountRecords(context.runtimeDirectories);
+  const answers = await Promise.allSettled(records.map(async (record) => ask(record.socketPath)));
+  const statuses = answers.flatMap((answer) =>
+    answer.status === "fulfilled" ? [answer.value] : [],
+  );
+  if (json) context.stdout(toJson(statuses));
+  else if (statuses.length === 0) context.stdout("Nothing is mounted.\n");
+  else context.stdout(statuses.map((status) => describeStatus(status, Date.now())).join("\n"));
+  const failed = answers.find((answer) => answer.status === "rejected");
+  if (failed !== undefined) throw failed.reason;
+  return ExitCode.ok;
+}
+
+async function ask(socketPath: string): Promise<DaemonStatus> {
+  const signal = AbortSignal.timeout(patienceMs);
+  try {
+    return await callDaemon(socketPath, "status", {}, { signal });
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    throw new StartError("runtime", `The daemon at ${socketPath} does not answer`, {
+      cause: error,
+    });
+  }
+}
+
+function toJson(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}
+
+/** A status as a few lines of text, `now` in ms since the epoch. */
+export function describeStatus(status: DaemonStatus, now: number): string {
+  const rows = [
+    ["queue", describeQueue(status.queue, now)],
+    ["cache", describeCache(status.cache)],
+    ["requests", describeRequests(status.requests)],
+    [
+      "daemon",
+      `pid ${status.pid}, ${status.phase} for ${describeSpan(now - status.startedMs)}, ` +
+        `${describeBytes(status.memoryBytes)} of memory, ${status.adapter} adapter, ` +
+        `passthrough ${status.passthrough ? "on" : "off"}`,
+    ],
+  ];
+  const lines = rows.map(([name = "", text]) => `  ${name.padEnd(9)} ${text}`);
+  return `${[`${status.source} on ${status.mountpoint}`, ...lines].join("\n")}\n`;
+}
+
+function describeQueue(queue: DaemonStatus["queue"], now: number): string {
+  const waiting =
+    queue.length === 0 ? "empty" : `${queue.length} waiting, ${describeBytes(queue.bytes)}`;
+  const oldest =
+    queue.oldestMs === undefined ? "" : `, oldest ${describeSpan(now - queue.oldestMs)}`;
+  const refused = queue.refused === 0 ? "" : `, ${queue.refused} refused by S3`;
+  const error =
+    queue.lastError === undefined
+      ? ""
+      : `; failing for ${describeSpan(now - queue.lastError.sinceMs)}: ${queue.lastError.message}`;
+  return `${waiting}${oldest}${refused}${error}`;
+}
+
+function describeCache(cache: DaemonStatus["cache"]): string {
+  const asked = cache.hits + cache.misses;
+  const rate = asked === 0 ? "" : `, ${Math.round((100 * cache.hits) / asked)} % hits`;
+  const failure = cache.failure === undefined ? "" : `; bypassed: ${cache.failure}`;
+  return `${describeBytes(cache.bytes)} of ${describeBytes(cache.limitBytes)} in ${cache.objects} objects${rate}${failure}`;
+}
+
+function describeRequests(requests: DaemonStatus["requests"]): string {
+  const sent = Object.entries(requests).filter(([, count]) => count > 0);
+  return sent.length === 0 ? "none" : sent.map(([verb, count]) => `${verb} ${count}`).join(", ");
+}

@@ -1,0 +1,35 @@
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { MountOptions } from "../options/mount-options.ts";
+import { errnoOf, Errno } from "../posix/errno.ts";
+import { type FailureKind, StartError } from "./start-error.ts";
+
+/** Makes the folders of cache and state, and rejects with StartError when one cannot be written. */
+export async function checkDirectories(options: MountOptions): Promise<void> {
+  await checkWritable("cache_dir", options.cache.directory);
+  await checkWritable("state_dir", options.spool.stateDirectory);
+}
+
+const kinds = new Map<number, FailureKind>([
+  [Errno.EACCES, "credentials"],
+  [Errno.EPERM, "credentials"],
+  [Errno.ENOSPC, "temporary"],
+  [Errno.EDQUOT, "temporary"],
+]);
+
+async function checkWritable(option: string, directory: string): Promise<void> {
+  const probe = join(directory, `.writable-${process.pid}`);
+  try {
+    // names and bytes of the bucket are nobody's business but the mount's
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await writeFile(probe, "pailfs");
+    await rm(probe);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message.replace(/, .*$/, "") : String(error);
+    throw new StartError(
+      kinds.get(errnoOf(error) ?? 0) ?? "configuration",
+      `Cannot use ${option}=${dirname(directory)}: it cannot be written (${reason}); choose another with --${option.replace("_", "-")}`,
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,96 @@
+// Whether a mount can go where it shall go. Runs in the process that was called, so that errors reach the terminal.
+import { readdir, stat } from "node:fs/promises";
+import { dirname } from "node:path";
+import type { MountOptions } from "../options/mount-options.ts";
+import { isBelowOrEqual } from "../posix/path.ts";
+import { errnoOf, Errno } from "../posix/errno.ts";
+import { findMount, isPailfs } from "./mount-table.ts";
+import { realPathOf } from "./real-path.ts";
+import { removeStaleMounts } from "./stale-mount.ts";
+import { StartError } from "./start-error.ts";
+
+export interface CheckedMountpoint {
+  /** Without symbolic links. */
+  readonly mountpoint: string;
+  /** Dead mounts of ours that were removed from it. */
+  readonly staleMounts: number;
+}
+
+/** Removes a stale mount and rejects with StartError when the mount point cannot be used. */
+export async function checkMountpoint(options: MountOptions): Promise<CheckedMountpoint> {
+  const wanted = await realPathOf(options.mountpoint);
+  const staleMounts = await removeStaleMounts(wanted);
+  await checkDirectory(wanted);
+  const mounted = await findMount(wanted);
+  if (mounted !== undefined && isPailfs(mounted)) {
+    throw new StartError(
+      "runtime",
+      `Cannot mount on "${wanted}": already mounted from ${mounted.source}; unmount it first: pailfs umount ${wanted}`,
+    );
+  }
+  await checkApart(wanted, options);
+  if (!options.fuse.nonempty) await checkEmpty(wanted);
+  return { mountpoint: wanted, staleMounts };
+}
+
+async function checkDirectory(mountpoint: string): Promise<void> {
+  let isDirectory = false;
+  try {
+    isDirectory = (await stat(mountpoint)).isDirectory();
+  } catch (error) {
+    throw unusable(mountpoint, error);
+  }
+  if (!isDirectory) {
+    throw new StartError("configuration", `Cannot mount on "${mountpoint}": it is not a directory`);
+  }
+}
+
+function unusable(mountpoint: string, error: unknown): StartError {
+  const errno = errnoOf(error);
+  const reason =
+    errno === Errno.ENOENT
+      ? `there is no such directory; make it with: mkdir -p ${mountpoint}`
+      : errno === Errno.ENOTCONN
+        ? `a dead mount of another program is there; remove it with: umount -l ${mountpoint}`
+        : (error as Error).message;
+  return new StartError("configuration", `Cannot mount on "${mountpoint}": ${reason}`, {
+    cause: error,
+  });
+}
+
+async function checkEmpty(mountpoint: string): Promise<void> {
+  const names = await readdir(mountpoint).catch((error: unknown) => {
+    throw unusable(mountpoint, error);
+  });
+  const [first] = names;
+  if (first === undefined) return;
+  throw new StartError(
+    "configuration",
+    `Cannot mount on "${mountpoint}": it is not empty ("${first}" is there); choose another directory, or say --nonempty to hide what is in it`,
+  );
+}
+
+// a cache below its own mount would ask itself for every byte, and hang
+async function checkApart(mountpoint: string, options: MountOptions): Promise<void> {
+  const rows = [
+    ["cache_dir", dirname(options.cache.directory)],
+    ["state_dir", dirname(options.spool.stateDirectory)],
+  ] as const;
+  for (const [name, directory] of rows) {
+    const real = await realPathOf(directory);
+    const inside = isBelowOrEqual(real, mountpoint);
+    if (!inside && !isBelowOrEqual(mountpoint, real)) continue;
+    const how = inside ? "lies inside the mount point" : "contains the mount point";
+    throw new StartError(
+      "configuration",
+      `Cannot use ${name}=${directory}: it ${how} "${mountpoint}"; choose a directory apart from it`,
+    );
+  }
+  const { file } = options.log;
+  if (file !== undefined && isBelowOrEqual(await realPathOf(file), mountpoint)) {
+    throw new StartError(
+      "configuration",
+      `Cannot use log_file=${file}: it lies inside the mount point "${mountpoint}"`,
+    );
+  }
+}

@@ -1,0 +1,87 @@
+// Asks a daemon through its control socket.
+import { type Socket, connect } from "node:net";
+import {
+  type ControlProgress,
+  type ControlVerb,
+  type ControlVerbs,
+  MAX_LINE,
+  decodeReply,
+  encodeLine,
+} from "./control-protocol.ts";
+import { readLines } from "./socket-lines.ts";
+import { StartError } from "./start-error.ts";
+
+export interface ControlCallOptions {
+  readonly onProgress?: (progress: ControlProgress) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** No daemon listens at a socket: it is dead, or never was. */
+export class NoDaemonError extends StartError {
+  constructor(socketPath: string, cause: unknown) {
+    super("runtime", `No pailfs answers at ${socketPath}`, { cause });
+    this.name = "NoDaemonError";
+  }
+}
+
+/** Sends one request and resolves to its result; rejects with NoDaemonError, or a StartError of the daemon's kind and message. */
+export async function callDaemon<V extends ControlVerb>(
+  socketPath: string,
+  verb: V,
+  given: ControlVerbs[V]["arguments"],
+  options: ControlCallOptions = {},
+): Promise<ControlVerbs[V]["result"]> {
+  const { signal } = options;
+  const interrupted = (): StartError =>
+    new StartError("interrupted", `Stopped waiting for ${verb}: the daemon goes on`);
+  if (signal?.aborted === true) throw interrupted();
+  const socket = await open(socketPath);
+  const onAbort = (): void => void socket.destroy(interrupted());
+  signal?.addEventListener("abort", onAbort, { once: true });
+  try {
+    return await exchange(socket, verb, given, options);
+  } finally {
+    signal?.removeEventListener("abort", onAbort);
+    socket.destroy();
+  }
+}
+
+async function open(socketPath: string): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(socketPath);
+    const onError = (error: unknown): void => reject(new NoDaemonError(socketPath, error));
+    socket.once("error", onError);
+    socket.once("connect", () => {
+      socket.off("error", onError);
+      resolve(socket);
+    });
+  });
+}
+
+async function exchange<V extends ControlVerb>(
+  socket: Socket,
+  verb: V,
+  given: ControlVerbs[V]["arguments"],
+  { onProgress }: ControlCallOptions,
+): Promise<ControlVerbs[V]["result"]> {
+  return new Promise((resolve, reject) => {
+    const onLine = (line: string): void => {
+      const reply = decodeReply(line);
+      if (reply === undefined) {
+        reject(new StartError("runtime", `Cannot ${verb}: the daemon's answer makes no sense`));
+      } else if ("progress" in reply) {
+        onProgress?.(reply.progress);
+      } else if ("error" in reply) {
+        reject(new StartError(reply.error.kind, reply.error.message));
+      } else {
+        resolve(reply.result as ControlVerbs[V]["result"]);
+      }
+    };
+    readLines(socket, 16 * MAX_LINE, onLine, () => onLine(""));
+    socket.on("error", reject);
+    socket.on("close", () =>
+      reject(new StartError("runtime", `Cannot ${verb}: the daemon went away`)),
+    );
+    socket.write(encodeLine({ verb, arguments: { ...given } }));
+  });
+}

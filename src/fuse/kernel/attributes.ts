@@ -1,4 +1,4 @@
-import type { AttributeChanges, Entry, MaybePromise } from "../../fs/file-system.ts";
+import type { AttributeChanges, Entry, FileHandle, MaybePromise } from "../../fs/file-system.ts";
 import { FsError } from "../../posix/errno.ts";
 import type { Nanoseconds } from "../../posix/stat.ts";
 import { andThen } from "../operation.ts";
@@ -13,18 +13,19 @@ import type { Request } from "./request.ts";
 
 const GETATTR_FH = 1;
 
-/** Any open file of the node, preferably one that writes: it knows the size best. */
-function openFileOf(node: Node): OpenFile | undefined {
+/** Any handle of the node's object, preferably one that writes: it knows the size best. */
+function handleOf(adapter: Adapter, node: Node): FileHandle | undefined {
   let found: OpenFile | undefined;
   for (const file of node.files) if (found === undefined || file.writable) found = file;
-  return found;
+  // between LOOKUP and OPEN of a node that an open was sent to, the kernel asks for its attributes
+  return found?.handle ?? adapter.stashes.handleFor(node);
 }
 
 /** The attributes of the node's object, not of whatever has its name now. */
 function attrOf(adapter: Adapter, node: Node, entry: Entry): Reply {
   if (node === adapter.nodes.root || node.is(entry.stat)) return { kind: "attr", entry };
-  const file = openFileOf(node);
-  return file === undefined ? STALE : { kind: "attr", entry: file.handle.entry() };
+  const handle = handleOf(adapter, node);
+  return handle === undefined ? STALE : { kind: "attr", entry: handle.entry() };
 }
 
 function getattr(
@@ -37,8 +38,8 @@ function getattr(
   }
   const node = adapter.nodes.get(request.nodeid);
   // the kernel sends no fh for fstat(2), also when the name is gone (fuse_update_get_attr)
-  const file = node.attached ? undefined : openFileOf(node);
-  if (file !== undefined) return { kind: "attr", entry: file.handle.entry() };
+  const handle = node.attached ? undefined : handleOf(adapter, node);
+  if (handle !== undefined) return { kind: "attr", entry: handle.entry() };
   return andThen(
     byPath(adapter, node, undefined, (path) => adapter.fileSystem.getattr(path, request)),
     (entry) => attrOf(adapter, node, entry),
@@ -60,11 +61,11 @@ function setattr(
     throw new FsError("EFBIG", "Cannot make a file that large");
   }
   for (const directory of node.parent?.directories ?? []) directory.touched.add(node.name);
-  let file: OpenFile | undefined;
-  if (fh !== undefined) file = adapter.files.get(fh);
-  else if (!node.attached) file = openFileOf(node);
-  if (file !== undefined) {
-    return andThen(file.handle.setattr(changes, request), (entry) => ({ kind: "attr", entry }));
+  let handle: FileHandle | undefined;
+  if (fh !== undefined) handle = adapter.files.get(fh).handle;
+  else if (!node.attached) handle = handleOf(adapter, node);
+  if (handle !== undefined) {
+    return andThen(handle.setattr(changes, request), (entry) => ({ kind: "attr", entry }));
   }
   return andThen(
     byPath(adapter, node, undefined, (path) => adapter.fileSystem.setattr(path, changes, request)),

@@ -79,7 +79,10 @@ function writeEntry(
   if (!writer.plus) return writer.add(name, stat.ino, stat.mode, cookie);
   if (!writer.fits(name)) return false;
   const current = stream.node.children.get(name);
-  const mayBeOld = stream.touched.has(name) || current?.isWrittenTo === true;
+  const mayBeOld =
+    stream.touched.has(name) ||
+    current?.isWrittenTo === true ||
+    adapter.nodes.isContested(stream.node, name);
   if (mayBeOld || !stream.node.attached) return writer.add(name, stat.ino, stat.mode, cookie);
   const node = adapter.nodes.bind(stream.node, name, stat);
   node.nlookup++;

@@ -40,7 +40,9 @@ function lookup(
       adapter.nodes.loseName(parent, name);
       return ABSENT;
     }
-    return adapter.entryReply(adapter.nodes.bind(parent, name, entry.stat), entry);
+    const node = adapter.nodes.bind(parent, name, entry.stat);
+    const isFinal = !adapter.nodes.isContested(parent, name);
+    return adapter.entryReply(node, isFinal ? entry : { stat: entry.stat, validMs: 0 });
   });
 }
 

@@ -79,6 +79,13 @@ export class NodeTable {
     return undefined;
   }
 
+  /** Whether someone writes, or is about to, what the name will stand for later: nobody may keep an answer about it until then. */
+  isContested(parent: Node, name: string): boolean {
+    const nodes = parent.former.size === 0 ? undefined : parent.former.get(name);
+    for (const node of nodes ?? []) if (node.stashes > 0 || node.isWrittenTo) return true;
+    return false;
+  }
+
   /** A new node that has a name, but that the name does not stand for (yet). */
   createDetached(parent: Node, name: string, stat: Stat): Node {
     const node = this.#create(parent, name, stat);

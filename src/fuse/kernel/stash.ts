@@ -59,6 +59,13 @@ export class StashTable {
     return undefined;
   }
 
+  /** A handle that waits for an OPEN of `node`. */
+  handleFor(node: Node): FileHandle | undefined {
+    if (node.stashes === 0) return undefined;
+    for (const stash of this.#stashes) if (stash.node === node) return stash.handle;
+    return undefined;
+  }
+
   /** Hands over what waits for this OPEN. */
   claim(request: Request, node: Node, flags: number): FileHandle | undefined {
     if (this.#stashes.size === 0) return undefined;

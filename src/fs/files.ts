@@ -2,7 +2,7 @@
 import { FsError, errnoOf, Errno } from "../posix/errno.ts";
 import { parseOpenFlags, type OpenFlags } from "../posix/open-flags.ts";
 import { baseName, checkName, parentPath } from "../posix/path.ts";
-import { FileType, isDirectory, S_ISGID } from "../posix/stat.ts";
+import { FileType, isDirectory, nowNs, S_ISGID } from "../posix/stat.ts";
 import type { ObjectStore } from "../s3/object-store.ts";
 import type { Spool } from "../spool/spool.ts";
 import type { CoreOptions, KeyMap } from "./core-options.ts";
@@ -232,7 +232,7 @@ export class Files implements SessionHost {
 }
 
 function truncated(entry: Located["entry"]): Located["entry"] {
-  const now = BigInt(Date.now()) * 1_000_000n;
+  const now = nowNs();
   return { ...entry, size: 0, mtime: now, ctime: now };
 }
 

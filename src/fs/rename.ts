@@ -163,6 +163,8 @@ export class Rename {
     const { namespace, keys } = this.#parts;
     const { entry } = source;
     for (const [name, child] of namespace.children(entry.ino)) {
+      // not promised to anyone yet: its session knows the new path, and publishes it there
+      if (namespace.isCreated(entry.ino, name)) continue;
       const below = { path: joinPath(source.path, name), parent: entry.ino, name, entry: child };
       const moved = this.#move(below, joinPath(to, name), false, plan, changes);
       if (moved !== child) changes.push({ parent: entry.ino, name, entry: moved });

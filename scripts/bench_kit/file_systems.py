@@ -100,6 +100,8 @@ class Mount:
         self.processes = MarkedProcesses()
         self._endpoint, self._bucket = endpoint, bucket
         self._base = pathlib.Path(tempfile.mkdtemp(prefix=f"{system.name}-", dir=work))
+        # other users have to come through when they are let in
+        self._base.chmod(0o755)
         self.paths = Paths(self._base / "mnt", self._base / "cache", self._base / "state")
         for path in (self.paths.mountpoint, self.paths.cache, self.paths.state):
             path.mkdir()
@@ -119,10 +121,16 @@ class Mount:
     def root(self) -> pathlib.Path:
         return self.paths.mountpoint
 
+    def mount_command(self) -> list[str]:
+        return self.system.mount_command(self._bucket, self._endpoint, self.paths)
+
+    def environment(self) -> dict[str, str]:
+        """What the mount command runs with."""
+        return self.processes.environment(self.system.environment(self._endpoint))
+
     def start(self) -> float:
         """Seconds from the command to its exit 0; the mount must answer then."""
-        command = self.system.mount_command(self._bucket, self._endpoint, self.paths)
-        took = self.processes.run(command, self.system.environment(self._endpoint))
+        took = self.processes.run(self.mount_command(), self.system.environment(self._endpoint))
         if not os.path.ismount(self.root):
             raise RuntimeError(f"{self.system.name} returned 0 but {self.root} is not mounted")
         os.statvfs(self.root)

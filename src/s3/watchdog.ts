@@ -1,4 +1,5 @@
 // Ends one attempt: on its caller's abort, on the store's close, or after a silence.
+import { setMaxListeners } from "node:events";
 import { S3Failure } from "./s3-failure.ts";
 
 /** One timer and one signal; `dispose` lets go of both. */
@@ -13,7 +14,9 @@ export class Watchdog {
     this.#sources = sources.filter((source) => source !== undefined);
     for (const source of this.#sources) {
       if (source.aborted) this.#onAbort();
-      else source.addEventListener("abort", this.#onAbort);
+      // one signal may stand over any number of requests: no leak, each is removed by dispose
+      setMaxListeners(0, source);
+      source.addEventListener("abort", this.#onAbort);
     }
   }
 

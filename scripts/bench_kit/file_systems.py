@@ -89,7 +89,11 @@ class FileSystem:
     def unmount_command(self, paths: Paths) -> list[str]:
         if self.name.startswith("pailfs"):
             return [*self.program, "umount", str(paths.mountpoint)]
-        return ["fusermount" if shutil.which("fusermount") else "fusermount3", "-u", str(paths.mountpoint)]
+        return [
+            "fusermount" if shutil.which("fusermount") else "fusermount3",
+            "-u",
+            str(paths.mountpoint),
+        ]
 
 
 class Mount:

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import tempfile
 import time
 import uuid
 
@@ -20,27 +21,30 @@ class MarkedProcesses:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "RCLONE_"))}
         return {**kept, **(extra or {}), _MARK: self._mark}
 
-    def run(self, argv: list[str], extra: dict[str, str] | None = None, timeout: float = 60) -> float:
+    def run(
+        self, argv: list[str], extra: dict[str, str] | None = None, timeout: float = 60
+    ) -> float:
         """Seconds until exit 0; output in the error otherwise."""
         started = time.monotonic()
-        try:
-            done = subprocess.run(
-                argv,
-                env=self.environment(extra),
-                stdin=subprocess.DEVNULL,
-                # a file, not a pipe: a daemon that keeps its output open must not be waited for
-                stdout=(log := _scratch_file()),
-                stderr=subprocess.STDOUT,
-                timeout=timeout,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise RuntimeError(f"{argv[0]} did not return within {timeout} s") from None
-        took = time.monotonic() - started
-        if done.returncode != 0:
-            log.seek(0)
-            said = log.read().decode(errors="replace").strip()
-            raise RuntimeError(f"{' '.join(argv)} exited with {done.returncode}: {said}")
+        # a file, not a pipe: a daemon that keeps its output open must not be waited for
+        with tempfile.TemporaryFile() as log:
+            try:
+                done = subprocess.run(
+                    argv,
+                    env=self.environment(extra),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    timeout=timeout,
+                    check=False,
+                )
+            except subprocess.TimeoutExpired:
+                raise RuntimeError(f"{argv[0]} did not return within {timeout} s") from None
+            took = time.monotonic() - started
+            if done.returncode != 0:
+                log.seek(0)
+                said = log.read().decode(errors="replace").strip()
+                raise RuntimeError(f"{' '.join(argv)} exited with {done.returncode}: {said}")
         return took
 
     def pids(self) -> list[int]:
@@ -103,9 +107,3 @@ def _status_kib(pid: int, field: str) -> int:
             return next((int(line.split()[1]) for line in file if line.startswith(field)), 0)
     except OSError:
         return 0
-
-
-def _scratch_file():
-    import tempfile
-
-    return tempfile.TemporaryFile()

@@ -79,7 +79,12 @@ def as_markdown(reports: list[CaseReport], facts: dict[str, str]) -> str:
     parts = [_HEAD, *(f"- {name}: {value}" for name, value in facts.items()), ""]
     for report in reports:
         head, *body = report.table()
-        parts += [f"## {report.case.title}", "", f"S3 answers after {report.case.latency:g} ms.", ""]
+        parts += [
+            f"## {report.case.title}",
+            "",
+            f"S3 answers after {report.case.latency:g} ms.",
+            "",
+        ]
         parts += [_line(head), _line(["---"] * len(head)), *map(_line, body), ""]
         parts += [f"- {text}: {value}, {verdict}" for text, value, verdict in report.bars()]
         parts += [f"- {name} failed: {why}" for name, why in report.failures.items()]
@@ -93,9 +98,9 @@ def _line(cells: list[str]) -> str:
 
 _HEAD = """# Benchmarks
 
-Written by `scripts/bench --write-docs`; do not edit by hand. All rows of a table come from one run on one machine: rounds
-are interleaved, figures are medians, the factor in parentheses is the time or memory relative to pailfs. The S3 server is
-the loopback S3 in a process of its own. The bound is what the machine does without any file system in between.
-s3fs runs with `use_cache`, rclone with `--vfs-cache-mode full --vfs-write-back 0s`; their close of a file is not the
-same promise: s3fs returns when S3 has the object, rclone before anything is durable, pailfs when it is safe on the disk.
+Written by `scripts/bench --write-docs`; do not edit by hand. All rows of a table come from one run on one machine:
+rounds are interleaved, figures are medians, the factor in parentheses is relative to pailfs. The S3 server is the
+loopback S3 in a process of its own. The bound is what the machine does without any file system in between. s3fs runs
+with `use_cache`, rclone with `--vfs-cache-mode full --vfs-write-back 0s`. Their close of a file is not the same
+promise: s3fs returns when S3 has the object, rclone before anything is durable, pailfs when it is safe on the disk.
 """

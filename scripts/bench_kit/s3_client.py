@@ -91,7 +91,9 @@ class S3Client:
         headers = self._sign(method, path, text)
         return self._exchange(method, f"{path}?{text}" if text else path, headers, body)
 
-    def _exchange(self, method: str, path: str, headers: dict[str, str], body: bytes | None) -> Answer:
+    def _exchange(
+        self, method: str, path: str, headers: dict[str, str], body: bytes | None
+    ) -> Answer:
         for attempt in (0, 1):
             connection = getattr(self._local, "connection", None)
             if connection is None:

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced: `install_crate NAME VERSION` puts a program from crates.io into the cache folder, once.
 install_crate() {
   export program=$suite_cache/cargo/bin/$1

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the suites: runs cases with a time limit and tells how each ended.
 #
 # A suite defines functions, calls `begin "$@"` with its arguments (the mounted directory), then

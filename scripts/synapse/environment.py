@@ -4,12 +4,13 @@ import os
 import pathlib
 import shutil
 import subprocess
+from collections.abc import Callable
 
 # the version that the smoke test was last seen to work with
 VERSION = "1.163.2"
 
 
-def ensure_synapse(python: str, say) -> pathlib.Path:
+def ensure_synapse(python: str, say: Callable[[str], None]) -> pathlib.Path:
     """The environment's python, with the pinned Synapse installed."""
     default = pathlib.Path.home() / ".cache/pailfs-test"
     cache = pathlib.Path(os.environ.get("PAILFS_TEST_CACHE") or default)

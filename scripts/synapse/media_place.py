@@ -53,7 +53,9 @@ class PlainPlace:
 class BucketPlace:
     """The bucket is looked at through S3, never through the mount."""
 
-    def __init__(self, system: FileSystem, server: S3Server, bucket: str, work: pathlib.Path) -> None:
+    def __init__(
+        self, system: FileSystem, server: S3Server, bucket: str, work: pathlib.Path
+    ) -> None:
         self._server, self._bucket = server, bucket
         self._mount = Mount(system, server.endpoint, bucket, work)
         try:

@@ -3,6 +3,7 @@
 import { fstatSync } from "node:fs";
 import type { FileHandle } from "../../fs/file-system.ts";
 import { Errno, FsError } from "../../posix/errno.ts";
+import { S_ISGID, S_ISUID } from "../../posix/stat.ts";
 import type { SystemCalls } from "../../posix/syscalls.ts";
 import { log } from "../../log.ts";
 import { FOPEN_DIRECT_IO, FOPEN_KEEP_CACHE, FOPEN_NOFLUSH, FOPEN_PASSTHROUGH } from "./abi.ts";
@@ -43,7 +44,10 @@ export class IoModes {
   choose(node: Node, handle: FileHandle, writable: boolean): IoChoice | undefined {
     const { io } = node;
     if (io?.mode === "cached") return cachedChoice(handle, writable);
-    const fd = this.#calls === undefined ? undefined : handle.backing();
+    const fd =
+      this.#calls === undefined || (writable && isPrivileged(handle))
+        ? undefined
+        : handle.backing();
     if (io?.mode === "passthrough") {
       if (fd === undefined) return beside(io.backingId, writable);
       return fileIdentity(fd) === io.backingFile
@@ -109,6 +113,11 @@ export class IoModes {
       log.debug("%s", String(error));
     }
   }
+}
+
+// a write must clear setuid and setgid: with HANDLE_KILLPRIV_V2 the kernel leaves that to WRITE, which passthrough skips
+function isPrivileged(handle: FileHandle): boolean {
+  return (handle.entry().stat.mode & (S_ISUID | S_ISGID)) !== 0;
 }
 
 function noflush(writable: boolean): number {

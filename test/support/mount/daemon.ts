@@ -1,0 +1,70 @@
+// The daemon of mount tests: mounts a MemoryFileSystem and obeys its parent over IPC. It never runs in a test's own
+// process: whoever calls into a mount it serves itself can wait for ever.
+import { mountKernel, type KernelMountOptions } from "../../../src/fuse/session.ts";
+import type { Change } from "../../../src/fs/file-system.ts";
+import { MemoryFileSystem, type MemoryFileSystemOptions } from "../memory-file-system.ts";
+import { SlowFileSystem } from "./slow-file-system.ts";
+
+/** What the parent sends as the first argument. */
+export interface DaemonOptions {
+  readonly mount: KernelMountOptions;
+  readonly fileSystem: MemoryFileSystemOptions;
+  /** Each call of that name waits so long first, ms. */
+  readonly delays?: Readonly<Record<string, number>>;
+}
+
+/** One command of the parent. */
+export type Command =
+  | { readonly do: "counts" }
+  | { readonly do: "calls" }
+  | { readonly do: "interrupted" }
+  | { readonly do: "unmount"; readonly lazy: boolean }
+  | { readonly do: "delays"; readonly delays: Readonly<Record<string, number>> }
+  | { readonly do: "announce"; readonly change: Change }
+  | { readonly do: "replace"; readonly path: string; readonly text: string };
+
+async function main(): Promise<void> {
+  const options = JSON.parse(process.argv[2] ?? "{}") as DaemonOptions;
+  const memory = new MemoryFileSystem(options.fileSystem);
+  const slow = new SlowFileSystem(memory, options.delays ?? {});
+  const session = await mountKernel(slow.fileSystem, options.mount);
+  const obey = async (command: Command): Promise<unknown> => {
+    switch (command.do) {
+      case "counts":
+        return session.counts();
+      case "calls":
+        return Object.fromEntries(slow.calls);
+      case "interrupted":
+        return slow.interrupted;
+      case "unmount":
+        return session.unmount(command.lazy);
+      case "delays":
+        slow.delays = command.delays;
+        return undefined;
+      case "announce":
+        memory.announce(command.change);
+        return undefined;
+      case "replace":
+        memory.replace(command.path, command.text);
+        return undefined;
+      default:
+        return command satisfies never;
+    }
+  };
+  process.on("message", (message: { id: number; command: Command }) => {
+    void obey(message.command).then(
+      (result) => process.send?.({ id: message.id, result }),
+      (error: unknown) => process.send?.({ id: message.id, error: String(error) }),
+    );
+  });
+  process.send?.({ ready: true });
+  await session.closed;
+  process.send?.({ closed: true });
+  process.disconnect?.();
+}
+
+main().catch((error: unknown) => {
+  process.send?.({ failed: String(error) });
+  process.exitCode = 1;
+  process.disconnect?.();
+});

@@ -26,7 +26,9 @@ export class Attempt {
 
   /** Milliseconds of silence after which the attempt is given up, so that another one still fits. */
   get silenceMs(): number {
-    return Math.min(this.deadline.remainingMs, this.deadline.budgetMs / 3);
+    const { remainingMs, budgetMs } = this.deadline;
+    const patient = this.call.patient === true || this.call.upload !== undefined;
+    return Math.min(remainingMs, budgetMs / (patient ? 2 : 3));
   }
 
   /** Lets another request start; the connection goes on. */

@@ -45,7 +45,7 @@ export interface S3Call {
   readonly text?: string | undefined;
   readonly upload?: { readonly source: UploadSource; readonly range: ByteRange } | undefined;
   readonly options?: CallOptions | undefined;
-  /** The server may need the whole deadline for one answer. */
+  /** The server may work long before it answers: half the deadline, not a third, is given to one attempt. */
   readonly patient?: boolean | undefined;
   /** False: 401, 403 and 404 stand at once (default true). */
   readonly retryForbidden?: boolean | undefined;

@@ -215,8 +215,7 @@ export class S3Client {
   async #exchange(attempt: Attempt): Promise<HttpAnswer> {
     const { call, watchdog, deadline, startedMs } = attempt;
     const upload = call.upload && new UploadBody(call.upload, watchdog);
-    const patient = call.patient === true || upload !== undefined;
-    watchdog.arm(patient ? deadline.remainingMs : attempt.silenceMs);
+    watchdog.arm(attempt.silenceMs);
     let status: number | string = "-";
     try {
       const { path, headers } = await this.#signed(call, upload);

@@ -47,8 +47,8 @@ export function objectStoreContract(server: TestServer): void {
     });
 
     const contract = (name: string, body: (store: ObjectStore) => Promise<void>): void => {
-      // oxlint-disable-next-line vitest/expect-expect -- the body has them
-      test(`${name}`, { timeout: 30_000 }, async ({ skip }) => {
+      // oxlint-disable-next-line vitest/expect-expect, vitest/valid-title -- the body has them
+      test(name, { timeout: 30_000 }, async ({ skip }) => {
         if (running === undefined) {
           const message = `binary of ${server.name} not found, set PAILFS_TEST_BIN`;
           if (process.env["CI"] === "true" && server.optional !== true) throw new Error(message);

@@ -1,0 +1,121 @@
+// What the store puts right by itself: lost answers, corrupted uploads, clock, region, credentials.
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { bufferUploadSource } from "../../src/s3/file-upload-source.ts";
+import type { S3ObjectStore } from "../../src/s3/s3-object-store.ts";
+import { LoopbackS3 } from "../support/loopback-s3/loopback-s3.ts";
+import { asKey, bytesOf, rampBytes, storeOn } from "../support/s3-store.ts";
+
+const MiB = 2 ** 20;
+const key = asKey("dir/key");
+const data = rampBytes(300_000);
+const size = data.length;
+
+let loopback: LoopbackS3;
+let store: S3ObjectStore;
+let etag: string;
+
+beforeEach(async () => {
+  loopback = await LoopbackS3.start();
+  store = storeOn(loopback, { deadlineMs: 1_500 });
+  ({ etag } = await store.putObject(key, bufferUploadSource(data)));
+  loopback.reset();
+});
+
+afterEach(async () => {
+  await store.close();
+  await loopback.close();
+});
+
+describe("uploads", () => {
+  test("a corrupted upload is sent again", async () => {
+    loopback.faults.add({ effect: { kind: "corruptUpload" }, verbs: ["PUT"], times: 1 });
+    const put = await store.putObject(asKey("c"), bufferUploadSource(data));
+    expect(put.etag).toBe(etag);
+    expect(loopback.counts.PUT).toBe(2);
+    expect(data.equals(await bytesOf(await store.getObject(asKey("c"))))).toBe(true);
+  });
+
+  test("an ETag that stays another is one re-upload and a warning", async () => {
+    loopback.faults.add({ effect: { kind: "wrongEtag" }, verbs: ["PUT"] });
+    await store.putObject(asKey("c"), bufferUploadSource(data));
+    expect(loopback.counts.PUT).toBe(2);
+  });
+
+  test("a conditional PUT whose answer was lost is known by its ETag", async () => {
+    const conditional = storeOn(loopback, { provider: "aws" });
+    loopback.faults.add({ effect: { kind: "lostAnswer" }, verbs: ["PUT"], times: 1 });
+    const put = await conditional.putObject(asKey("c"), bufferUploadSource(data), {
+      ifNoneMatch: true,
+    });
+    expect(put.etag).toBe(etag);
+    await conditional.close();
+  });
+
+  test("a Complete whose answer was lost is known by its ETag", async () => {
+    loopback.settings.quirks = { completeAgain404: true };
+    loopback.faults.add({
+      effect: { kind: "lostAnswer" },
+      verbs: ["COMPLETE_MULTIPART"],
+      times: 1,
+    });
+    const source = bufferUploadSource(rampBytes(6 * MiB));
+    const { uploadId } = await store.createMultipartUpload(key);
+    const first = await store.uploadPart(key, uploadId, 1, source, { start: 0, end: 5 * MiB });
+    const last = await store.uploadPart(key, uploadId, 2, source, { start: 5 * MiB, end: 6 * MiB });
+    const done = await store.completeMultipartUpload(key, uploadId, [last, first]);
+    expect(await store.headObject(key)).toMatchObject({ etag: done.etag, size: 6 * MiB });
+  });
+
+  test("a failing source is its own error, not retried", async () => {
+    const broken = {
+      ...bufferUploadSource(data),
+      // oxlint-disable-next-line eslint/require-yield -- it fails before
+      async *read(): AsyncGenerator<Uint8Array> {
+        throw Object.assign(new Error("disk"), { code: "EIO" });
+      },
+    };
+    await expect(store.putObject(asKey("c"), broken)).rejects.toMatchObject({ code: "EIO" });
+    expect(loopback.count("PUT")).toBeLessThanOrEqual(1);
+  });
+});
+
+describe("corrections", () => {
+  test("a clock an hour off is corrected from the answer", async () => {
+    loopback.settings.clockOffsetMs = 3_600_000;
+    expect((await store.headObject(key))?.size).toBe(size);
+    expect((await store.headObject(key))?.size).toBe(size);
+    expect(loopback.counts.HEAD).toBe(3);
+  });
+
+  test("a wrong region is corrected from the answer", async () => {
+    const elsewhere = storeOn(loopback, { region: "eu-west-3" });
+    await elsewhere.checkBucket();
+    expect((await elsewhere.headObject(key))?.size).toBe(size);
+    await elsewhere.close();
+  });
+
+  test("expired credentials are fetched again", async () => {
+    const { login } = loopback.settings;
+    let refreshed = 0;
+    const fresh = { ...login, sessionToken: "new" };
+    const rotating = storeOn(loopback, {
+      credentials: async ({ refresh } = { refresh: false }) => {
+        if (refresh) refreshed += 1;
+        return refreshed > 0 ? fresh : login;
+      },
+    });
+    loopback.settings.login = fresh;
+    expect((await rotating.headObject(key))?.size).toBe(size);
+    expect((await rotating.listObjects({ prefix: "dir/" })).objects).toHaveLength(1);
+    expect(refreshed).toBe(1);
+    await rotating.close();
+  });
+
+  test("Retry-After is waited for", async () => {
+    const effect = { kind: "status", status: 503, retryAfter: "1" } as const;
+    loopback.faults.add({ effect, times: 1 });
+    const started = performance.now();
+    await store.headObject(key);
+    expect(performance.now() - started).toBeGreaterThan(900);
+  });
+});

@@ -1,7 +1,8 @@
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { MountOptions } from "../options/mount-options.ts";
 import { errnoOf, Errno } from "../posix/errno.ts";
+import { makeDirectory } from "./make-directory.ts";
 import { type FailureKind, StartError } from "./start-error.ts";
 
 /** Makes the folders of cache and state, and rejects with StartError when one cannot be written. */
@@ -21,7 +22,7 @@ async function checkWritable(option: string, directory: string): Promise<void> {
   const probe = join(directory, `.writable-${process.pid}`);
   try {
     // names and bytes of the bucket are nobody's business but the mount's
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await makeDirectory(directory, 0o700);
     await writeFile(probe, "pailfs");
     await rm(probe);
   } catch (error) {

@@ -1,5 +1,7 @@
 // Asks a daemon through its control socket.
+import { open as openFile } from "node:fs/promises";
 import { type Socket, connect } from "node:net";
+import { basename, dirname } from "node:path";
 import {
   type ControlProgress,
   type ControlVerb,
@@ -10,6 +12,9 @@ import {
 } from "./control-protocol.ts";
 import { readLines } from "./socket-lines.ts";
 import { StartError } from "./start-error.ts";
+
+// sun_path has 108 bytes with its NUL (unix(7))
+const MAX_SOCKET_PATH_BYTES = 107;
 
 export interface ControlCallOptions {
   readonly onProgress?: (progress: ControlProgress) => void;
@@ -47,6 +52,19 @@ export async function callDaemon<V extends ControlVerb>(
 }
 
 async function open(socketPath: string): Promise<Socket> {
+  if (Buffer.byteLength(socketPath) <= MAX_SOCKET_PATH_BYTES) return connectTo(socketPath);
+  // a deep state folder: go through a descriptor of it
+  const folder = await openFile(dirname(socketPath)).catch((error: unknown) => {
+    throw new NoDaemonError(socketPath, error);
+  });
+  try {
+    return await connectTo(`/proc/self/fd/${folder.fd}/${basename(socketPath)}`);
+  } finally {
+    await folder.close();
+  }
+}
+
+async function connectTo(socketPath: string): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect(socketPath);
     const onError = (error: unknown): void => reject(new NoDaemonError(socketPath, error));
@@ -78,10 +96,10 @@ async function exchange<V extends ControlVerb>(
       }
     };
     readLines(socket, 16 * MAX_LINE, onLine, () => onLine(""));
-    socket.on("error", reject);
-    socket.on("close", () =>
-      reject(new StartError("runtime", `Cannot ${verb}: the daemon went away`)),
-    );
+    const goneAway = (cause?: unknown): StartError =>
+      new StartError("runtime", `Cannot ${verb}: the daemon went away`, { cause });
+    socket.on("error", (error) => reject(error instanceof StartError ? error : goneAway(error)));
+    socket.on("close", () => reject(goneAway()));
     socket.write(encodeLine({ verb, arguments: { ...given } }));
   });
 }

@@ -36,16 +36,16 @@ export interface MountedFileSystem {
  */
 export type MountFactory = (options: MountOptions, lock: StateLock) => Promise<MountedFileSystem>;
 
-/** The lock of a state folder: a listening socket in it. Connections are for the control server. */
+/** The lock of a state folder: a listening socket in it (state/state-lock.ts). Connections are for the control server. */
 export interface StateLock {
   readonly server: Server;
-  /** Where to connect; short enough for a unix socket's address, also for a deep state folder. */
-  readonly socketPath: string;
-  /** Closes the socket and removes it. */
+  /** The socket; may be longer than an address may be (callDaemon() knows how). */
+  readonly path: string;
+  /** Closes the socket and removes it; never rejects. */
   release(): Promise<void>;
 }
 
-/** Creates the folder if need be and locks it; rejects with FsError EBUSY when another daemon holds it. */
+/** Locks a state folder, which exists; rejects with FsError EBUSY when another daemon holds it. */
 export type AcquireLock = (stateDirectory: string) => Promise<StateLock>;
 
 /** What daemon/mount.ts provides for run-daemon.ts. */

@@ -1,7 +1,8 @@
 // A small file per live mount in the run-time directory: how commands find the daemon behind a mount point.
 import { createHash } from "node:crypto";
-import { mkdir, readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { makeDirectory } from "./make-directory.ts";
 
 /** Enough to find a daemon. */
 export interface MountRecord {
@@ -24,7 +25,7 @@ export async function writeMountRecord(
   for (const directory of directories) {
     const path = join(directory, name);
     try {
-      await mkdir(directory, { recursive: true, mode: 0o755 });
+      await makeDirectory(directory, 0o755);
       await writeFile(`${path}.new`, JSON.stringify(record), { mode: 0o600 });
       await rename(`${path}.new`, path);
       return path;

@@ -44,7 +44,7 @@ export async function startDaemon(
     mountpoint: options.mountpoint,
     source: options.source,
     pid: process.pid,
-    socketPath: lock.socketPath,
+    socketPath: lock.path,
     startedMs: Date.now(),
   });
   if (record === undefined) {

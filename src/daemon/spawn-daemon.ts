@@ -1,9 +1,10 @@
 // Turns a mount into a process of its own, and waits until it answers. Node has no fork(2).
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { type FileHandle, mkdir, open } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import type { DaemonAnswer, DaemonStart } from "./daemon-start.ts";
+import { makeDirectory } from "./make-directory.ts";
 import { StartError } from "./start-error.ts";
 
 export interface SpawnOptions {
@@ -39,7 +40,7 @@ interface ErrorFile {
 async function openErrorFile({ options, logTo }: DaemonStart): Promise<ErrorFile> {
   const path = join(options.spool.stateDirectory, "stderr.log");
   if (logTo.kind === "stderr") return { path, handle: undefined, startsAt: 0 };
-  await mkdir(options.spool.stateDirectory, { recursive: true, mode: 0o700 });
+  await makeDirectory(options.spool.stateDirectory, 0o700);
   const handle = await open(path, "a+", 0o600);
   return { path, handle, startsAt: (await handle.stat()).size };
 }
@@ -121,7 +122,9 @@ async function lastWords({ handle, startsAt, path }: ErrorFile): Promise<string>
   try {
     const { buffer, bytesRead } = (await handle?.read(Buffer.alloc(4096), 0, 4096, startsAt)) ?? {};
     const lines = buffer?.toString("utf8", 0, bytesRead).split("\n") ?? [];
-    const telling = lines.find((line) => /error/i.test(line)) ?? lines.find((line) => line !== "");
+    const telling =
+      lines.find((line) => /^(\w*Error|FATAL|fatal)/.test(line)) ??
+      lines.find((line) => line !== "");
     return telling === undefined ? "" : `: ${telling.trim()} (all of it in ${path})`;
   } catch {
     return "";

@@ -1,0 +1,140 @@
+// A mount that is not: what a MountFactory makes, for tests of everything around it.
+import { once } from "node:events";
+import { mkdir } from "node:fs/promises";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { commandLineOption } from "../../../src/options/given-option.ts";
+import type { MountOptions } from "../../../src/options/mount-options.ts";
+import { parseMountOptions } from "../../../src/options/parse-mount-options.ts";
+import { FsError } from "../../../src/posix/errno.ts";
+import type { DaemonParts, MountedFileSystem } from "../../../src/daemon/mount-contract.ts";
+import type { MountStatus } from "../../../src/daemon/status.ts";
+
+/** Options of a mount whose cache and state lie below `directory`. */
+export function optionsBelow(directory: string): MountOptions {
+  return parseMountOptions(
+    {
+      source: "media:a/",
+      mountpoint: join(directory, "mnt"),
+      given: [
+        commandLineOption("cache-dir", join(directory, "cache")),
+        commandLineOption("state-dir", join(directory, "state")),
+      ],
+    },
+    {
+      variables: { AWS_ACCESS_KEY_ID: "id", AWS_SECRET_ACCESS_KEY: "s" },
+      uid: 0,
+      gid: 0,
+      directory,
+    },
+  ).options;
+}
+
+/** Records what is asked of it; `users` keep it busy, `pending` is what its queue holds. */
+export class FakeMount implements MountedFileSystem {
+  readonly calls: string[] = [];
+  users = 0;
+  pending = 0;
+  lastError: string | undefined;
+  #closed = deferred();
+  #drained = deferred();
+  #detached = false;
+
+  get closed(): Promise<void> {
+    return this.#closed.promise;
+  }
+
+  status(): MountStatus {
+    return {
+      queue: {
+        length: this.pending,
+        bytes: this.pending * 1000,
+        refused: 0,
+        ...(this.lastError !== undefined && { lastError: { message: this.lastError, sinceMs: 1 } }),
+      },
+      cache: { bytes: 0, objects: 0, limitBytes: 1, hits: 0, misses: 0 },
+      requests: { PUT: 3 },
+      adapter: "fake",
+      passthrough: false,
+    };
+  }
+
+  async flush(path: string, signal: AbortSignal): Promise<void> {
+    this.calls.push(`flush ${path}`);
+    if (path === "/missing") throw new FsError("ENOENT", 'Cannot flush "/missing": no such file');
+    await this.#untilDrained(signal);
+  }
+
+  async refresh(path: string): Promise<void> {
+    this.calls.push(`refresh ${path}`);
+  }
+
+  async unmount({ lazy }: { lazy: boolean }): Promise<void> {
+    this.calls.push(lazy ? "unmount lazily" : "unmount");
+    if (this.users > 0 && !lazy) throw new FsError("EBUSY", "Cannot unmount: it is in use");
+    this.#detached = true;
+    if (this.users === 0) this.#closed.resolve();
+  }
+
+  async drain(signal: AbortSignal): Promise<void> {
+    this.calls.push("drain");
+    await this.#untilDrained(signal);
+  }
+
+  async close(): Promise<void> {
+    this.calls.push("close");
+  }
+
+  /** The last user goes away. */
+  leave(): void {
+    this.users = 0;
+    if (this.#detached) this.#closed.resolve();
+  }
+
+  /** The bucket takes everything. */
+  upload(): void {
+    this.pending = 0;
+    this.#drained.resolve();
+  }
+
+  async #untilDrained(signal: AbortSignal): Promise<void> {
+    if (this.pending === 0) return;
+    const aborted = once(signal, "abort").then(() => {
+      throw new FsError("EINTR", "Stopped draining");
+    });
+    await Promise.race([this.#drained.promise, aborted]);
+  }
+}
+
+/** Parts that make `mount`, with a plain socket as lock. */
+export function fakeParts(mount: FakeMount): DaemonParts & { released: () => boolean } {
+  let released = false;
+  return {
+    released: () => released,
+    mount: async () => mount,
+    acquireLock: async (directory) => {
+      await mkdir(directory, { recursive: true });
+      const server = createServer();
+      const path = join(directory, "control.sock");
+      server.listen(path);
+      await once(server, "listening");
+      return {
+        server,
+        path,
+        release: async () => {
+          released = true;
+          server.close();
+        },
+      };
+    },
+  };
+}
+
+// Promise.withResolvers() came with Node 22
+function deferred(): { promise: Promise<void>; resolve: () => void } {
+  let resolve = (): void => undefined;
+  const promise = new Promise<void>((resolvePromise) => {
+    resolve = resolvePromise;
+  });
+  return { promise, resolve };
+}

@@ -17,7 +17,7 @@ export interface StagedFile {
   /** fallocate(2); rejects with EOPNOTSUPP where it cannot be done. */
   allocate(mode: number, offset: number, length: number): Promise<void>;
   /** Offset of the next data (3) or hole (4); rejects with ENXIO at or after the end. */
-  seek(offset: number, whence: number): number;
+  seek(offset: number, whence: number): Promise<number>;
   /** fdatasync of the bytes and, once, fsync of the directory entry. */
   sync(): Promise<void>;
   /** Ends one use; the descriptor closes with the last one. Never throws. */
@@ -62,7 +62,11 @@ export interface QueuePlan {
     from: { key: string; etag: string; size: number },
     to: { key: string; inBucket: boolean },
   ): void;
-  /** For StateChange.enqueue and .dequeue. */
+  /** Takes the put of `staged` at `key` back, waiting or running (then it is aborted), with no request in its place: for ack=s3, when close(2) reported failure. */
+  cancel(key: string, staged: string): void;
+  /** Withdraws the waiting upload of this staged file to `key` (its caller was told that it failed): the bucket keeps what it has. */
+  cancel(key: string, staged: string): void;
+  /** For StateChange.enqueue and .dequeue; read them when all calls above were made, in the same turn as MountState.mutate(). */
   readonly enqueue: readonly { seq: number; record: QueueRecord }[];
   readonly dequeue: readonly number[];
   /** The change is durable: work may start, staged files that lost their last record are deleted. */
@@ -70,11 +74,22 @@ export interface QueuePlan {
   rollback(): void;
 }
 
+/** One version of one object. */
+export interface ObjectPlace {
+  readonly key: string;
+  readonly etag: string;
+}
+
 /** How the file system core takes part in the queue's work. */
 export interface QueueEvents {
   /** The object is in the bucket: the names to change in the same transaction that drops the record. Must not throw. */
   uploaded(record: QueueRecord & { kind: "put" }, etag: string): readonly NameChange[];
   copied(record: QueueRecord & { kind: "copy" }, etag: string): readonly NameChange[];
+  /**
+   * `was.key` is about to be overwritten, and a copy saved what it held under `now`: a name with key `to` whose entry says
+   * that its bytes are at `was` (key and etag) has them at `now` from here on. A name that says otherwise is left alone.
+   */
+  relocated(to: string, was: ObjectPlace, now: ObjectPlace): readonly NameChange[];
   /** The source of a rename was replaced or removed by someone else before it was copied. */
   copyFailed(record: QueueRecord & { kind: "copy" }, reason: Error): readonly NameChange[];
   /** Called before the object at `key` is overwritten or deleted: resolves when open readers no longer need it. */
@@ -88,7 +103,10 @@ export interface UploadQueue {
   fate(key: string): "put" | "copy" | "delete" | undefined;
   /** Resolves when no operation on `key` is running (waiting ones do not count). */
   idle(key: string): Promise<void>;
-  /** Keeps an upload of this staged file from starting (writable descriptors are open); counted. */
+  /**
+   * Keeps an upload of this staged file from starting (writable descriptors are open); counted. A hold taken while the
+   * upload runs does not stop it, but the file is then neither adopted by the cache nor deleted when it is done.
+   */
   hold(staged: string): void;
   unhold(staged: string): void;
   /** Resolves when all work on `key` queued so far is done; rejects with FsError when it failed for now (after the S3 deadline), the work stays queued. */

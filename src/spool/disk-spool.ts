@@ -1,0 +1,265 @@
+// Staged files as plain files of one directory.
+import { mkdir, open, readdir, stat, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import { log } from "../log.ts";
+import { Errno, errnoOf, FsError, toSystemFsError } from "../posix/errno.ts";
+import type { SystemCalls } from "../posix/syscalls.ts";
+import { copyBytes, reflink } from "./copy-bytes.ts";
+import { DirectorySync } from "./directory-sync.ts";
+import { type OpenFileHost, OpenStagedFile } from "./open-staged-file.ts";
+import { quarantineFile } from "./quarantine.ts";
+import { Room, type RoomOptions } from "./room.ts";
+import { type NewFile, SpareFiles } from "./spare-files.ts";
+import type { StagedFile } from "./spool.ts";
+import type { QuarantineNote, StagedFiles } from "./staged-files.ts";
+
+export interface DiskSpoolOptions {
+  /** The mount's state directory: `spool/` and `quarantine/` are made below it. */
+  readonly stateDir: string;
+  /** Most bytes of staged files. */
+  readonly spoolSize: number;
+  /** Room to leave on the disk. */
+  readonly minFree: RoomOptions["minFree"];
+  /** How long a write waits for room, in ms; 30 s by default. */
+  readonly roomWaitMs?: number;
+  /** From loadSystemCalls(): reflinks, fallocate, holes. */
+  readonly system?: SystemCalls | undefined;
+  /** Empty files kept ready for create(); 16 by default. */
+  readonly spares?: number;
+}
+
+const STAT_BLOCK = 512;
+
+/**
+ * A file is in #open while anyone uses it and in #closed (with its disk bytes) otherwise, so that the sum of both is
+ * what the spool holds. It is unlinked when discard() was called and no record refers to it, in whatever order the two
+ * come; descriptors outlive that.
+ */
+export class DiskSpool implements StagedFiles {
+  readonly room: Room;
+  readonly #directory: string;
+  readonly #quarantine: string;
+  readonly #system: SystemCalls | undefined;
+  readonly #host: OpenFileHost;
+  readonly #sync: DirectorySync;
+  readonly #spares: SpareFiles;
+  readonly #open = new Map<string, OpenStagedFile>();
+  readonly #opening = new Map<string, Promise<OpenStagedFile>>();
+  readonly #closed = new Map<string, number>();
+  readonly #retained = new Map<string, number>();
+  readonly #discarded = new Set<string>();
+  /** Open files whose path is gone: they belong to no one's count once closed. */
+  readonly #gone = new Set<string>();
+
+  private constructor(options: DiskSpoolOptions, sync: DirectorySync) {
+    this.#directory = join(options.stateDir, "spool");
+    this.#quarantine = join(options.stateDir, "quarantine");
+    this.#system = options.system;
+    this.#host = {
+      system: options.system,
+      take: (bytes) => this.room.take(bytes),
+      unused: (file) => this.#close(file),
+    };
+    this.#sync = sync;
+    this.#spares = new SpareFiles(this.#directory, sync, options.spares ?? 16);
+    this.room = new Room({
+      directory: this.#directory,
+      limitBytes: options.spoolSize,
+      minFree: options.minFree,
+      waitMs: options.roomWaitMs ?? 30_000,
+      openBytes: () => this.#openBytes(),
+    });
+  }
+
+  /** Makes the directories; rejects with FsError. */
+  static async open(options: DiskSpoolOptions): Promise<DiskSpool> {
+    try {
+      const directory = join(options.stateDir, "spool");
+      await mkdir(directory, { recursive: true, mode: 0o700 });
+      await mkdir(join(options.stateDir, "quarantine"), { recursive: true, mode: 0o700 });
+      const spool = new DiskSpool(options, await DirectorySync.open(directory));
+      await spool.room.sample();
+      return spool;
+    } catch (error) {
+      throw toSystemFsError(error, `Cannot open the spool in "${options.stateDir}"`);
+    }
+  }
+
+  async create(): Promise<StagedFile> {
+    return this.#adopt(await this.#spares.take()).use();
+  }
+
+  async open(id: string): Promise<StagedFile> {
+    const file = this.#open.get(id) ?? (await this.#openOnce(id));
+    return file.use();
+  }
+
+  async copy(from: StagedFile): Promise<StagedFile> {
+    const source = this.#open.get(from.id);
+    if (source === undefined) throw new Error(`Staged file ${from.id} is not open`);
+    const { size } = source.stat();
+    // a use of our own: the caller's may end meanwhile
+    const reading = source.use();
+    const target = this.#adopt(await this.#spares.take());
+    const use = target.use();
+    try {
+      if (!(await reflink(source.handle, target.handle, this.#system))) {
+        const wait = this.room.take(size);
+        if (wait !== undefined) await wait;
+        await copyBytes(source.handle, target.handle, size, this.#system);
+      }
+      return use;
+    } catch (error) {
+      this.discard(use.id);
+      use.release();
+      throw toSystemFsError(error, "Cannot copy a staged file");
+    } finally {
+      reading.release();
+    }
+  }
+
+  discard(id: string): void {
+    if (this.isRetained(id)) this.#discarded.add(id);
+    else this.#remove(id);
+  }
+
+  roomy(): boolean {
+    return this.room.roomy();
+  }
+
+  path(id: string): string {
+    return join(this.#directory, id);
+  }
+
+  retain(id: string): void {
+    this.#retained.set(id, (this.#retained.get(id) ?? 0) + 1);
+    // whoever plans with the file wants it
+    this.#discarded.delete(id);
+  }
+
+  unretain(id: string): void {
+    const left = (this.#retained.get(id) ?? 0) - 1;
+    if (left > 0) {
+      this.#retained.set(id, left);
+      return;
+    }
+    this.#retained.delete(id);
+    if (this.#discarded.delete(id)) this.#remove(id);
+  }
+
+  isRetained(id: string): boolean {
+    return this.#retained.has(id);
+  }
+
+  async sizeOf(id: string): Promise<number | undefined> {
+    try {
+      return (await stat(this.path(id))).size;
+    } catch (error) {
+      if (errnoOf(error) === Errno.ENOENT) return undefined;
+      throw toSystemFsError(error, "Cannot look for a staged file");
+    }
+  }
+
+  async quarantine(id: string, about: QuarantineNote): Promise<string> {
+    try {
+      const path = await quarantineFile(this.path(id), join(this.#quarantine, id), about);
+      this.forget(id);
+      return path;
+    } catch (error) {
+      throw toSystemFsError(error, `Cannot move staged file ${id} to quarantine`);
+    }
+  }
+
+  forget(id: string): void {
+    this.#discarded.delete(id);
+    if (this.#open.has(id)) this.#gone.add(id);
+    this.#free(id);
+  }
+
+  /** Files in the directory that this run did not make; they count as staged from now on. Rejects with FsError. */
+  async leftovers(): Promise<readonly { id: string; size: number }[]> {
+    const spares = new Set(this.#spares.ids());
+    const found: { id: string; size: number }[] = [];
+    try {
+      for (const id of await readdir(this.#directory)) {
+        if (spares.has(id) || this.#open.has(id) || this.#closed.has(id)) continue;
+        const { size, blocks } = await stat(this.path(id));
+        this.#closed.set(id, blocks * STAT_BLOCK);
+        this.room.found(blocks * STAT_BLOCK);
+        found.push({ id, size });
+      }
+      return found;
+    } catch (error) {
+      throw toSystemFsError(error, "Cannot look through the spool");
+    }
+  }
+
+  /** Removes unused spare files; descriptors of open uses stay. */
+  async close(): Promise<void> {
+    this.room.stop();
+    for (const { id, handle } of await this.#spares.close()) {
+      await handle.close();
+      await unlink(this.path(id)).catch(() => undefined);
+    }
+    await this.#sync.close();
+  }
+
+  #adopt({ id, handle, entrySynced }: NewFile): OpenStagedFile {
+    const file = new OpenStagedFile({ id, handle, entrySynced, host: this.#host });
+    this.#open.set(id, file);
+    this.room.opened();
+    return file;
+  }
+
+  #openOnce(id: string): Promise<OpenStagedFile> {
+    const known = this.#opening.get(id);
+    if (known !== undefined) return known;
+    const opening = this.#openFile(id).finally(() => this.#opening.delete(id));
+    this.#opening.set(id, opening);
+    return opening;
+  }
+
+  async #openFile(id: string): Promise<OpenStagedFile> {
+    try {
+      const handle = await open(this.path(id), "r+");
+      this.#free(id);
+      // a file that is opened again was acknowledged, and its directory entry with it
+      return this.#adopt({ id, handle, entrySynced: () => Promise.resolve() });
+    } catch (error) {
+      if (errnoOf(error) === Errno.ENOENT) {
+        throw new FsError("EIO", `Cannot open staged file ${id}: it is gone`, { cause: error });
+      }
+      throw toSystemFsError(error, `Cannot open staged file ${id}`);
+    }
+  }
+
+  #close(file: OpenStagedFile): void {
+    const { id, handle } = file;
+    this.#open.delete(id);
+    const bytes = file.diskBytes();
+    this.room.closed(bytes);
+    if (this.#gone.delete(id)) this.room.freed(bytes);
+    else this.#closed.set(id, bytes);
+    handle.close().catch((error: unknown) => log.warn("Cannot close a staged file: %s", error));
+  }
+
+  #free(id: string): void {
+    const bytes = this.#closed.get(id);
+    if (bytes === undefined) return;
+    this.#closed.delete(id);
+    this.room.freed(bytes);
+  }
+
+  #remove(id: string): void {
+    this.forget(id);
+    unlink(this.path(id)).catch((error: unknown) => {
+      if (errnoOf(error) !== Errno.ENOENT) log.warn("Cannot delete staged file %s: %s", id, error);
+    });
+  }
+
+  #openBytes(): number {
+    let bytes = 0;
+    for (const file of this.#open.values()) bytes += file.diskBytes();
+    return bytes;
+  }
+}

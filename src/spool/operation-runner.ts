@@ -1,0 +1,132 @@
+// One attempt at one operation, as S3 requests.
+import { Errno, errnoOf, FsError } from "../posix/errno.ts";
+import type { ObjectKey, ObjectStore, UploadSource } from "../s3/object-store.ts";
+import type { CopyRecord, PutRecord, QueueRecord } from "../state/queue-record.ts";
+import { abortUpload, type UploadSizes, uploadObject } from "./object-upload.ts";
+import type { StagedFiles } from "./staged-files.ts";
+
+/** Reads the first `size` bytes of an open file; `path` is the same file. */
+export type UploadSourceFactory = (fd: number, path: string, size: number) => UploadSource;
+
+/** What became of an attempt that did not fail. */
+export type Outcome =
+  | { readonly kind: "uploaded" | "copied"; readonly etag: string }
+  | { readonly kind: "deleted" }
+  /** The source of a copy is not what was renamed any more: no retry can help. */
+  | { readonly kind: "copyFailed"; readonly reason: Error }
+  /** The staged bytes are not what was promised: nothing may be published. */
+  | { readonly kind: "unpublishable"; readonly reason: string };
+
+export interface RunnerOptions {
+  readonly store: ObjectStore;
+  readonly files: StagedFiles;
+  readonly source: UploadSourceFactory;
+  readonly sizes: UploadSizes;
+  readonly contentType?: (key: string) => string | undefined;
+}
+
+export class OperationRunner {
+  readonly #options: RunnerOptions;
+
+  constructor(options: RunnerOptions) {
+    this.#options = options;
+  }
+
+  /** Rejects with what may be better another time. `recordUploadId` rewrites the durable record. */
+  async run(
+    record: QueueRecord,
+    signal: AbortSignal,
+    recordUploadId: (uploadId: string) => Promise<void>,
+  ): Promise<Outcome> {
+    if (record.kind === "put") return this.#put(record, signal, recordUploadId);
+    if (record.kind === "copy") return this.#copy(record, signal);
+    await this.#options.store.deleteObject(record.key as ObjectKey, { signal });
+    return { kind: "deleted" };
+  }
+
+  /** Aborts what an earlier run left at the provider; never rejects. */
+  async abandon(record: QueueRecord): Promise<void> {
+    if (record.kind !== "put" || record.uploadId === undefined) return;
+    await abortUpload(this.#options.store, record.key as ObjectKey, record.uploadId);
+  }
+
+  async #put(
+    record: PutRecord,
+    signal: AbortSignal,
+    recordUploadId: (uploadId: string) => Promise<void>,
+  ): Promise<Outcome> {
+    const { store, files, source, sizes, contentType } = this.#options;
+    const { key, staged: id, size, metadata } = record;
+    await this.abandon(record);
+    if ((await files.sizeOf(id)) === undefined) {
+      return { kind: "unpublishable", reason: "staged file is gone" };
+    }
+    const staged = await files.open(id);
+    try {
+      const found = staged.stat().size;
+      if (found < size) {
+        const reason = `staged file has ${found} of ${size} bytes`;
+        const path = await files.quarantine(id, { reason, key, size });
+        return { kind: "unpublishable", reason: `${reason}, kept as ${path}` };
+      }
+      const type = contentType?.(key);
+      const { etag } = await uploadObject({
+        store,
+        key: key as ObjectKey,
+        source: source(staged.fd, files.path(id), size),
+        sizes,
+        options: {
+          signal,
+          ...(metadata === undefined ? {} : { metadata }),
+          ...(type === undefined ? {} : { contentType: type }),
+        },
+        recordUploadId,
+      });
+      return { kind: "uploaded", etag };
+    } finally {
+      staged.release();
+    }
+  }
+
+  async #copy(record: CopyRecord, signal: AbortSignal): Promise<Outcome> {
+    const { store } = this.#options;
+    const { from, to, etag, size } = record;
+    try {
+      const copy = await store.copyObject(from as ObjectKey, to as ObjectKey, {
+        signal,
+        size,
+        // "" where a store lists none
+        ...(etag === "" ? {} : { ifMatch: etag }),
+      });
+      return { kind: "copied", etag: copy.etag };
+    } catch (error) {
+      const errno = errnoOf(error);
+      if (errno !== Errno.ENOENT && errno !== Errno.ESTALE) throw error;
+      // an attempt whose answer was lost may have done it
+      const target = await store.headObject(to as ObjectKey, { signal });
+      if (target !== undefined && target.size === size && target.etag === etag) {
+        return { kind: "copied", etag };
+      }
+      const change = await this.#changeOf(record, signal);
+      if (change === undefined) throw error;
+      return { kind: "copyFailed", reason: new FsError("ESTALE", change, { cause: error }) };
+    }
+  }
+
+  /** What happened to the source of a copy; undefined when it is still there or nobody can tell for sure. */
+  async #changeOf(
+    { from, etag, size }: CopyRecord,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    const { store } = this.#options;
+    const source = await store.headObject(from as ObjectKey, { signal });
+    if (source !== undefined) {
+      const isSame = source.etag === etag && source.size === size;
+      return isSame ? undefined : `"${from}" was replaced before it was renamed in the bucket`;
+    }
+    // a bare 404 is not proof
+    const page = await store.listObjects({ prefix: from, signal });
+    const isListed = page.objects.some(({ key }) => key === from);
+    return isListed ? undefined : `"${from}" was removed before it was renamed in the bucket`;
+  }
+}

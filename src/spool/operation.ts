@@ -1,0 +1,48 @@
+// One piece of work in the queue: a durable record and where it stands in this run of the daemon.
+import type { CopyRecord, QueueRecord } from "../state/queue-record.ts";
+
+/** Stands for a plan that is neither committed nor rolled back. */
+export interface PlanMark {
+  readonly open: boolean;
+}
+
+export interface Operation {
+  readonly seq: number;
+  /** Changes when an upload id or the etag of a copied source becomes known. */
+  record: QueueRecord;
+  /** Whether the bucket may hold an object at the written key before this operation. */
+  readonly over: boolean;
+  /** Whether it took the place of a delete that was waiting. */
+  readonly afterDelete: boolean;
+  /** Ms since the epoch. */
+  readonly since: number;
+  /** The plan that made it, until that is committed. */
+  plan: PlanMark | undefined;
+  /** The plan that cancelled it; it still holds its place, so that nothing overtakes it before that plan is durable. */
+  cancelledBy: PlanMark | undefined;
+  /** Started, or done and not yet durably so. */
+  running: boolean;
+  removed: boolean;
+  /** The durable record is older than `record`. */
+  stale: boolean;
+}
+
+/** The key an operation writes or deletes. */
+export function targetOf(record: QueueRecord): string {
+  return record.kind === "copy" ? record.to : record.key;
+}
+
+/** All keys an operation touches. */
+export function keysOf(record: QueueRecord): readonly string[] {
+  return record.kind === "copy" ? [record.from, record.to] : [record.key];
+}
+
+export function isCopyFrom(operation: Operation, key: string): boolean {
+  return operation.record.kind === "copy" && operation.record.from === key;
+}
+
+export function isCopyOnto(operation: Operation, key: string): boolean {
+  return operation.record.kind === "copy" && operation.record.to === key;
+}
+
+export type CopyOperation = Operation & { record: CopyRecord };

@@ -1,0 +1,150 @@
+// A change to the queue that becomes true together with one StateChange.
+import type { QueueRecord } from "../state/queue-record.ts";
+import { isCopyFrom, type Operation, type PlanMark } from "./operation.ts";
+import { isLive, type QueueGraph } from "./queue-graph.ts";
+import type { PutPlan, QueuePlan } from "./spool.ts";
+import type { StagedFiles } from "./staged-files.ts";
+
+/** What a plan needs of its queue. */
+export interface PlanHost {
+  readonly graph: QueueGraph;
+  readonly files: Pick<StagedFiles, "retain">;
+  nextSeq(): number;
+  /** `added` are true now, `cancelled` are to be taken out of the graph. */
+  committed(added: readonly Operation[], cancelled: readonly Operation[]): void;
+  /** `added` are to be taken out of the graph, `restored` hold again. */
+  rolledBack(added: readonly Operation[], restored: readonly Operation[]): void;
+}
+
+/**
+ * Nothing is taken out of the graph before commit(): cancelled operations are marked, and unmarked by rollback(). A plan
+ * may build on another one that is not committed yet; the journal then fails both or none, but an operation of the other
+ * never counts as "so nothing is in the bucket".
+ */
+export class GraphPlan implements QueuePlan, PlanMark {
+  readonly #host: PlanHost;
+  readonly #added: Operation[] = [];
+  readonly #cancelled: Operation[] = [];
+  open = true;
+
+  constructor(host: PlanHost) {
+    this.#host = host;
+  }
+
+  get enqueue(): readonly { seq: number; record: QueueRecord }[] {
+    return this.#added.filter(isLive).map(({ seq, record }) => ({ seq, record }));
+  }
+
+  get dequeue(): readonly number[] {
+    return this.#cancelled.filter((operation) => operation.plan !== this).map(({ seq }) => seq);
+  }
+
+  put({ key, staged, size, inBucket, metadata }: PutPlan): void {
+    const before = this.#clear(key);
+    const record = { kind: "put", key, staged, size, ...(metadata ? { metadata } : {}) } as const;
+    this.#add(record, { ...before, over: inBucket || before.over });
+  }
+
+  delete(key: string, inBucket: boolean): void {
+    const { over, afterDelete } = this.#clear(key);
+    const last = this.#host.graph.last(key);
+    const isBeingDeleted = last?.running === true && last.record.kind === "delete";
+    if (inBucket || afterDelete || (over && !isBeingDeleted)) {
+      this.#add({ kind: "delete", key }, { over: true, afterDelete: false });
+    }
+  }
+
+  move(
+    from: { key: string; etag: string; size: number },
+    to: { key: string; inBucket: boolean },
+  ): void {
+    const { graph } = this.#host;
+    const before = this.#clear(to.key);
+    const source = graph.holder(from.key);
+    // a rename back before the first one ran
+    if (source === to.key) return;
+    const { etag, size } = from;
+    // what is to happen to the source waits for the new copy
+    const last = graph.last(source);
+    const postponed = this.#cancelWaiting(source, (record) => record.kind !== "copy");
+    this.#add(
+      { kind: "copy", from: source, to: to.key, etag, size },
+      { ...before, over: to.inBucket || before.over },
+    );
+    if (last?.record.kind === "put" && postponed.includes(last)) {
+      const { uploadId: _, ...record } = last.record;
+      this.#add(record, { over: true, afterDelete: last.afterDelete });
+    } else {
+      this.#add({ kind: "delete", key: source }, { over: true, afterDelete: false });
+    }
+  }
+
+  cancel(key: string, staged: string): void {
+    const upload = this.#host.graph.last(key);
+    if (upload?.record.kind !== "put" || upload.record.staged !== staged || upload.running) return;
+    this.#cancel(upload);
+    if (upload.afterDelete) this.#add({ kind: "delete", key }, { over: true, afterDelete: false });
+  }
+
+  commit(): void {
+    this.#close();
+    for (const operation of this.#added) operation.plan = undefined;
+    this.#host.committed(
+      this.#added.filter((operation) => operation.cancelledBy !== this),
+      this.#cancelled,
+    );
+  }
+
+  rollback(): void {
+    this.#close();
+    const restored = this.#cancelled.filter((operation) => operation.plan !== this);
+    for (const operation of this.#cancelled) operation.cancelledBy = undefined;
+    this.#host.rolledBack(this.#added, restored);
+  }
+
+  #close(): void {
+    if (!this.open) throw new Error("A queue plan ends once");
+    this.open = false;
+  }
+
+  /** Cancels what waits to write `key`, and tells what the bucket may hold there by the time that a new operation runs. */
+  #clear(key: string): { over: boolean; afterDelete: boolean } {
+    const { graph } = this.#host;
+    const cancelled = this.#cancelWaiting(key, (record, operation) =>
+      record.kind === "copy" ? !isCopyFrom(operation, key) && !graph.isLastChance(operation) : true,
+    );
+    const afterDelete = cancelled.some(
+      ({ record, afterDelete }) => record.kind === "delete" || afterDelete,
+    );
+    // of a plan that may still fail: what it cancelled would come back
+    const isUncertain = cancelled.some(({ plan }) => plan !== undefined && plan !== this);
+    const rest = graph.lane(key).some((operation) => operation.cancelledBy !== this);
+    const over = rest || isUncertain || afterDelete || cancelled.some(({ over }) => over);
+    return { over, afterDelete };
+  }
+
+  /** Cancels from the end of a lane what waits and may go. */
+  #cancelWaiting(
+    key: string,
+    mayGo: (record: QueueRecord, operation: Operation) => boolean,
+  ): Operation[] {
+    const cancelled: Operation[] = [];
+    for (;;) {
+      const last = this.#host.graph.last(key);
+      if (last === undefined || last.running || !mayGo(last.record, last)) return cancelled;
+      this.#cancel(last);
+      cancelled.push(last);
+    }
+  }
+
+  #cancel(operation: Operation): void {
+    operation.cancelledBy = this;
+    this.#cancelled.push(operation);
+  }
+
+  #add(record: QueueRecord, options: { over: boolean; afterDelete: boolean }): void {
+    const { graph, files } = this.#host;
+    if (record.kind === "put") files.retain(record.staged);
+    this.#added.push(graph.add({ seq: this.#host.nextSeq(), record, ...options, plan: this }));
+  }
+}

@@ -1,0 +1,169 @@
+// The limits of the spool: bytes staged, and bytes left on its disk.
+import { statfs } from "node:fs/promises";
+import { FsError } from "../posix/errno.ts";
+
+export interface RoomOptions {
+  readonly directory: string;
+  /** Most bytes of staged files, open and waiting. */
+  readonly limitBytes: number;
+  /** Room to leave on the disk: bytes, or a share of its size. */
+  readonly minFree: { readonly bytes: number } | { readonly fraction: number };
+  /** How long a write waits for room. */
+  readonly waitMs: number;
+  /** Disk bytes of the files that are open now, by fstat. */
+  readonly openBytes: () => number;
+}
+
+interface Waiter {
+  readonly bytes: number;
+  readonly timer: NodeJS.Timeout;
+  resolve(): void;
+}
+
+const SAMPLE_MS = 250;
+const GIB = 2 ** 30;
+
+/**
+ * Use is what closed files hold, plus what open ones held at the last sample (the kernel writes to them unseen), plus
+ * what went through take() since. Samples are taken while files are open or writers wait; overwritten bytes count
+ * twice until then, so no one is turned away before a fresh one.
+ */
+export class Room {
+  readonly #options: RoomOptions;
+  #closed = 0;
+  #open = 0;
+  #taken = 0;
+  #free = Infinity;
+  #minFree = 0;
+  #total = Infinity;
+  #users = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #sampling: Promise<void> | undefined;
+  readonly #waiters = new Set<Waiter>();
+
+  constructor(options: RoomOptions) {
+    this.#options = options;
+  }
+
+  /** Bytes staged, as far as is known. */
+  get used(): number {
+    return this.#closed + this.#open + this.#taken;
+  }
+
+  /** Looks at the disk and at open files now; a disk that cannot be asked counts as it did before. */
+  sample(): Promise<void> {
+    this.#sampling ??= this.#sample().finally(() => {
+      this.#sampling = undefined;
+    });
+    return this.#sampling;
+  }
+
+  /** A file was opened; it counts by fstat until closed(). */
+  opened(): void {
+    this.#users += 1;
+    this.#watch();
+  }
+
+  /** The last use of a file ended and left `bytes` on the disk, which count until freed(). */
+  closed(bytes: number): void {
+    this.#users -= 1;
+    this.#closed += bytes;
+    this.#open = Math.max(0, this.#open - bytes);
+  }
+
+  /** A file found at start. */
+  found(bytes: number): void {
+    this.#closed += bytes;
+  }
+
+  /** A closed file is gone. */
+  freed(bytes: number): void {
+    this.#closed -= bytes;
+    this.#admit();
+  }
+
+  /** Counts `bytes` about to be written; waits for room when there is none, then rejects with ENOSPC. Undefined: go ahead. */
+  take(bytes: number): Promise<void> | undefined {
+    if (this.#waiters.size === 0 && this.#fits(bytes)) {
+      this.#taken += bytes;
+      return undefined;
+    }
+    return this.#wait(bytes);
+  }
+
+  /** Whether a clear reserve is left: 1 GiB or a fifth of the limit, whichever is smaller. */
+  roomy(): boolean {
+    return this.#waiters.size === 0 && this.#fits(Math.min(GIB, this.#options.limitBytes / 5));
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#users = 0;
+  }
+
+  #fits(bytes: number): boolean {
+    return (
+      this.used + bytes <= this.#options.limitBytes &&
+      this.#free - this.#taken - bytes >= this.#minFree
+    );
+  }
+
+  async #wait(bytes: number): Promise<void> {
+    await this.sample();
+    if (this.#waiters.size === 0 && this.#fits(bytes)) {
+      this.#taken += bytes;
+      return;
+    }
+    await new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#waiters.delete(waiter);
+        reject(new FsError("ENOSPC", "Cannot write: no room in the spool"));
+        // the next in line may ask for less
+        this.#admit();
+      }, this.#options.waitMs);
+      const waiter: Waiter = { bytes, timer, resolve };
+      this.#waiters.add(waiter);
+      this.#watch();
+    });
+  }
+
+  /** First come, first served: a large write is not starved by small ones. */
+  #admit(): void {
+    for (const waiter of this.#waiters) {
+      if (!this.#fits(waiter.bytes)) return;
+      this.#taken += waiter.bytes;
+      this.#waiters.delete(waiter);
+      clearTimeout(waiter.timer);
+      waiter.resolve();
+    }
+  }
+
+  #watch(): void {
+    if (this.#timer !== undefined) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      // also once after the last use: what was taken since is in the closed files now; never rejects
+      void this.sample();
+      if (this.#users > 0 || this.#waiters.size > 0) this.#watch();
+    }, SAMPLE_MS);
+    this.#timer.unref();
+  }
+
+  async #sample(): Promise<void> {
+    const takenBefore = this.#taken;
+    const open = this.#options.openBytes();
+    try {
+      const disk = await statfs(this.#options.directory);
+      this.#free = disk.bavail * disk.bsize;
+      this.#total = disk.blocks * disk.bsize;
+    } catch {
+      // the old numbers go on
+    }
+    const { minFree } = this.#options;
+    this.#minFree = "bytes" in minFree ? minFree.bytes : minFree.fraction * this.#total;
+    this.#open = open;
+    this.#taken -= takenBefore;
+    this.#admit();
+  }
+}

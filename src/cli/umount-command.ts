@@ -48,6 +48,7 @@ async function umountThroughDaemon(
       "umount",
       { lazy, wait: !lazy },
       {
+        untilGone: !lazy,
         onProgress: (progress) => {
           last = progress;
           line.show(progress);

@@ -17,6 +17,8 @@ import { StartError } from "./start-error.ts";
 const MAX_SOCKET_PATH_BYTES = 107;
 
 export interface ControlCallOptions {
+  /** After the result wait until the daemon has closed everything, so that the next one can start. */
+  readonly untilGone?: boolean;
   readonly onProgress?: (progress: ControlProgress) => void;
   readonly signal?: AbortSignal;
 }
@@ -44,11 +46,25 @@ export async function callDaemon<V extends ControlVerb>(
   const onAbort = (): void => void socket.destroy(interrupted());
   signal?.addEventListener("abort", onAbort, { once: true });
   try {
-    return await exchange(socket, verb, given, options);
+    const result = await exchange(socket, verb, given, options);
+    if (options.untilGone === true) await closed(socket);
+    return result;
   } finally {
     signal?.removeEventListener("abort", onAbort);
     socket.destroy();
   }
+}
+
+// bounded: what was asked for is done
+async function closed(socket: Socket): Promise<void> {
+  if (socket.closed) return;
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, 10_000);
+    socket.once("close", () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
 }
 
 async function open(socketPath: string): Promise<Socket> {

@@ -20,26 +20,24 @@ export type ControlHandler = (
 ) => Promise<unknown>;
 
 export interface ControlServer {
-  /** Takes no new request; resolves when those under way were answered, or after `graceMs`. */
+  /**
+   * Takes no new connection; resolves when requests under way were answered, or after `graceMs`. Connections stay, so
+   * that a peer can tell by their end when the owner of the socket is through with all the rest.
+   */
   close(graceMs: number): Promise<void>;
 }
 
-/** Serves a listening socket; the socket itself stays its owner's. */
+/** Serves a listening socket; the socket and its connections stay their owner's. */
 export function serveControl(
   server: Server,
   handlers: Readonly<Record<string, ControlHandler>>,
 ): ControlServer {
-  const sockets = new Set<Socket>();
   const underWay = new Set<Promise<void>>();
 
   const onConnection = (socket: Socket): void => {
-    sockets.add(socket);
     const gone = new AbortController();
     socket.on("error", () => socket.destroy());
-    socket.on("close", () => {
-      sockets.delete(socket);
-      gone.abort();
-    });
+    socket.on("close", () => gone.abort());
     const send = (reply: ControlReply): void => {
       if (socket.writable) socket.write(encodeLine(reply));
     };
@@ -61,7 +59,6 @@ export function serveControl(
       const grace = timer(graceMs);
       await Promise.race([Promise.allSettled(underWay), grace.done]);
       grace.cancel();
-      for (const socket of sockets) socket.destroySoon();
     },
   };
 }

@@ -43,6 +43,16 @@ const kindByErrno = new Map<number, FailureKind>([
 export function toStartError(error: unknown): StartError {
   if (error instanceof StartError) return error;
   const message = error instanceof Error ? error.message : String(error);
-  const kind = kindByErrno.get(errnoOf(error) ?? 0) ?? "runtime";
+  const kind = kindByStatus(error) ?? kindByErrno.get(errnoOf(error) ?? 0) ?? "runtime";
   return new StartError(kind, message, { cause: error });
+}
+
+// while mounted 401 and 403 are EIO, as they may pass; at start they are a matter of keys. The HTTP status is in the cause.
+function kindByStatus(error: unknown): FailureKind | undefined {
+  const cause = error instanceof Error ? error.cause : undefined;
+  if (typeof cause !== "object" || cause === null || !("status" in cause)) return undefined;
+  const { status } = cause;
+  if (status === 401 || status === 403) return "credentials";
+  const wrongPlace = status === 301 || status === 307 || status === 400 || status === 404;
+  return wrongPlace ? "configuration" : undefined;
 }

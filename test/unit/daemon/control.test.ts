@@ -22,8 +22,10 @@ async function serve(
   server.listen(path);
   await once(server, "listening");
   const control = serveControl(server, handlers);
-  onTestFinished(() => void server.close());
-  onTestFinished(async () => control.close(0));
+  onTestFinished(async () => {
+    await control.close(0);
+    server.close();
+  });
   return { path, server, control };
 }
 

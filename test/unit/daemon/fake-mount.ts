@@ -1,7 +1,7 @@
 // A mount that is not: what a MountFactory makes, for tests of everything around it.
 import { once } from "node:events";
 import { mkdir } from "node:fs/promises";
-import { createServer } from "node:net";
+import { type Socket, createServer } from "node:net";
 import { join } from "node:path";
 import { commandLineOption } from "../../../src/options/given-option.ts";
 import type { MountOptions } from "../../../src/options/mount-options.ts";
@@ -115,6 +115,8 @@ export function fakeParts(mount: FakeMount): DaemonParts & { released: () => boo
     acquireLock: async (directory) => {
       await mkdir(directory, { recursive: true });
       const server = createServer();
+      const connections = new Set<Socket>();
+      server.on("connection", (socket) => connections.add(socket));
       const path = join(directory, "control.sock");
       server.listen(path);
       await once(server, "listening");
@@ -123,6 +125,7 @@ export function fakeParts(mount: FakeMount): DaemonParts & { released: () => boo
         path,
         release: async () => {
           released = true;
+          for (const socket of connections) socket.destroy();
           server.close();
         },
       };

@@ -91,6 +91,23 @@ describe("startDaemon()", () => {
     });
     expect(parts.released()).toBe(true);
   });
+
+  test.each([
+    [{ status: 403, code: "InvalidAccessKeyId" }, "credentials"],
+    [{ status: 301, code: "PermanentRedirect" }, "configuration"],
+    [{ status: 503, code: "SlowDown" }, "unavailable"],
+    [new Error("ECONNREFUSED"), "unavailable"],
+  ])("that fails because of %j is a matter of %s", async (cause, kind) => {
+    const mount = async (): Promise<never> => {
+      throw new FsError("EIO", "Cannot use bucket", { cause });
+    };
+    const directory = await temporaryDirectory();
+    const parts = { ...fakeParts(new FakeMount()), mount };
+    const surroundings = { runtimeDirectories: [], version: "1" };
+    await expect(startDaemon(optionsBelow(directory), parts, surroundings)).rejects.toMatchObject({
+      kind,
+    });
+  });
 });
 
 describe("the control socket", () => {

@@ -47,7 +47,9 @@ for line in sys.stdin:
         exec(message["code"], scope)
         answer["result"] = scope["result"]
     except OSError as error:
-        answer["code"] = errno.errorcode.get(error.errno, str(error.errno))
+        # Python prefers the other name of 95
+        name = errno.errorcode.get(error.errno, str(error.errno))
+        answer["code"] = "EOPNOTSUPP" if name == "ENOTSUP" else name
         answer["message"] = str(error)
     except Exception as error:
         answer["code"] = "EPYTHON"

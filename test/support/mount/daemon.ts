@@ -51,14 +51,18 @@ async function main(): Promise<void> {
         return command satisfies never;
     }
   };
+  const answers = new Set<Promise<unknown>>();
   process.on("message", (message: { id: number; command: Command }) => {
-    void obey(message.command).then(
+    const answer = obey(message.command).then(
       (result) => process.send?.({ id: message.id, result }),
       (error: unknown) => process.send?.({ id: message.id, error: String(error) }),
     );
+    answers.add(answer);
+    void answer.then(() => answers.delete(answer));
   });
   process.send?.({ ready: true });
   await session.closed;
+  await Promise.all(answers);
   process.send?.({ closed: true });
   process.disconnect?.();
 }

@@ -103,18 +103,27 @@ export class ChildMount {
     return isMounted(this.mountpoint);
   }
 
+  /** Ends a daemon that did not mount, and removes its directory; what else is at the mountpoint stays. */
+  async discard(): Promise<void> {
+    await this.#end();
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+
   /** Unmounts, ends the daemon and removes its directory, whatever state all that is in. */
   async stop(): Promise<void> {
     if (await this.isMounted()) await run("umount", ["-i", "-c", "-l", this.mountpoint]);
-    const { exitCode, signalCode } = this.#child;
-    if (exitCode === null && signalCode === null) {
-      const gone = new Promise((resolve) => this.#child.once("exit", resolve));
-      const timer = setTimeout(() => this.#child.kill("SIGKILL"), 3000);
-      await gone;
-      clearTimeout(timer);
-    }
+    await this.#end();
     await waitUntil("the mount is gone", async () => !(await this.isMounted()));
     await rm(this.#directory, { recursive: true, force: true });
+  }
+
+  async #end(): Promise<void> {
+    const { exitCode, signalCode } = this.#child;
+    if (exitCode !== null || signalCode !== null) return;
+    const gone = new Promise((resolve) => this.#child.once("exit", resolve));
+    const timer = setTimeout(() => this.#child.kill("SIGKILL"), 3000);
+    await gone;
+    clearTimeout(timer);
   }
 }
 
@@ -130,7 +139,7 @@ export async function mountInChild(options: MountInChildOptions = {}): Promise<C
   await chmod(directory, 0o755); // other users are to get through
   const mountpoint = options.mount?.mountpoint ?? join(directory, "mnt");
   const backing = join(directory, "backing");
-  await mkdir(mountpoint, { recursive: true });
+  if (mountpoint.startsWith(directory)) await mkdir(mountpoint);
   await mkdir(backing);
   const daemonOptions: DaemonOptions = {
     mount: {
@@ -163,7 +172,7 @@ export async function mountInChild(options: MountInChildOptions = {}): Promise<C
       });
     });
   } catch (error) {
-    await mounted.stop();
+    await mounted.discard();
     throw error;
   }
   return mounted;

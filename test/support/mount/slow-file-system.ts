@@ -11,6 +11,7 @@ export class SlowFileSystem {
   readonly calls = new Map<string, number>();
   /** Waits that ended because the caller gave up. */
   interrupted = 0;
+  /** ms by name before the call, by name and "!" between the call and its answer. */
   delays: Readonly<Record<string, number>>;
 
   constructor(target: FileSystem, delays: Readonly<Record<string, number>>) {
@@ -33,7 +34,9 @@ export class SlowFileSystem {
     this.calls.set(name, (this.calls.get(name) ?? 0) + 1);
     const delay = this.delays[name] ?? 0;
     if (delay > 0) return this.#late(delay, name, method, args);
-    return this.#opened(name, method(...args));
+    const result = this.#opened(name, method(...args));
+    const after = this.delays[`${name}!`] ?? 0;
+    return after === 0 ? result : sleep(after, result);
   }
 
   async #late(

@@ -1,7 +1,7 @@
 // Copies inside the store: CopyObject, by parts above 5 GB, through us where the store cannot.
 import { createHash } from "node:crypto";
 import { log } from "../log.ts";
-import { Errno, FsError } from "../posix/errno.ts";
+import { Errno, FsError, errnoOf } from "../posix/errno.ts";
 import { getObject } from "./get-object.ts";
 import { isMd5Etag } from "./listing.ts";
 import {
@@ -24,6 +24,7 @@ import type {
 } from "./object-store.ts";
 import { putObject, uploadPart } from "./put-object.ts";
 import type { S3Client } from "./s3-client.ts";
+import { failureOf } from "./s3-failure.ts";
 
 // CopyObject's limit, taken decimal to be below every reading of "5 GB"
 const maxSingleCopyBytes = 5e9;
@@ -42,7 +43,9 @@ export async function copyObject(
     if (options.size <= maxSingleCopyBytes) return await copyWhole(client, from, to, options);
     return await copyByParts(client, from, to, options, copyPartBytes, "store");
   } catch (error) {
-    if (!(error instanceof FsError) || error.errno !== Errno.EOPNOTSUPP) throw error;
+    // 411: a server that took the copy for a PUT without a body
+    const unsupported = errnoOf(error) === Errno.EOPNOTSUPP || failureOf(error)?.status === 411;
+    if (!unsupported) throw error;
     log.warn('S3 cannot copy "%s" by itself, copying it through this host', from);
     if (options.size > relayPartBytes) {
       return copyByParts(client, from, to, options, relayPartBytes, "relay");

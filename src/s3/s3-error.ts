@@ -84,8 +84,6 @@ const retriedCodes = new Set([
   "SlowDown",
   "Throttling",
   "ThrottlingException",
-  "InternalError",
-  "",
 ]);
 
 // wrong for as long as the configuration is wrong

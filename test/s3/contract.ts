@@ -6,6 +6,7 @@ import type { ObjectStore } from "../../src/s3/object-store.ts";
 import { S3ObjectStore } from "../../src/s3/s3-object-store.ts";
 import type { RunningServer, TestServer } from "../support/s3-servers.ts";
 import { asKey, bytesOf, rampBytes } from "../support/s3-store.ts";
+import { oddKeys } from "./odd-keys.ts";
 import { type Contract, keysBelow, put } from "./contract-test.ts";
 import {
   bucketTests,
@@ -13,21 +14,6 @@ import {
   copyAndDeleteTests,
   multipartTests,
 } from "./contract-writes.ts";
-
-/** Keys as Synapse, other tools and users make them. */
-export const oddKeys: readonly string[] = [
-  "local_content/AA/BB/abcdefghijklmnopqrst",
-  "remote_content/example.org:8448/AA/BB/x",
-  "remote_content/[2001:db8::1]:8448/AA/BB/x",
-  "remote_thumbnail/matrix.example.org/AA/BB/x/32-32-image-png-crop",
-  "url_cache/2026-11-20/abcdefghijklmnop",
-  "a b/c  d",
-  "plus+plus/per%cent/%20/%zz",
-  "amp&amp;/<lt>/\"quote\"/'apos'",
-  "unicode/ü/日本/😀/e\u0301",
-  "sub!$(),;=@~*/-_./.hidden/..hidden",
-  "question?mark/hash#tag/back\\slash|{}^`",
-];
 
 /** Declares the tests for one server. */
 export function objectStoreContract(server: TestServer): void {

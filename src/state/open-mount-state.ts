@@ -10,7 +10,7 @@ import { JOURNAL_SCHEMA, type JournalMeta } from "./journal-records.ts";
 import { LmdbMountState } from "./lmdb-mount-state.ts";
 import { type MountState, ROOT_INO } from "./mount-state.ts";
 import { INDEX_SCHEMA, type IndexMeta, NameIndex } from "./name-index.ts";
-import { findPageDamage } from "./page-check.ts";
+import { findHeaderDamage, findPageDamage } from "./page-check.ts";
 import { rebuildIndex } from "./rebuild-index.ts";
 import { decodeNameChanges } from "./redo-codec.ts";
 
@@ -160,7 +160,7 @@ async function openIndex(
 ): Promise<OpenedIndex | undefined> {
   try {
     // closed in order it is taken at its word, reading all of it would cost seconds
-    const damage = meta.indexClosed ? undefined : await findPageDamage(path);
+    const damage = await (meta.indexClosed ? findHeaderDamage(path) : findPageDamage(path));
     if (damage !== undefined) throw new Error(damage);
     const index = new NameIndex(path);
     const found = index.readMeta();

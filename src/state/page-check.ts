@@ -21,14 +21,30 @@ const CHUNK_BYTES = 1024 * 1024;
  * pages and their links, not at values. Rejects only with the system's error when the file cannot be read.
  */
 export async function findPageDamage(path: string): Promise<string | undefined> {
+  return check(path, async (walk, meta) => {
+    await walk.tree(meta.freeRoot);
+    await walk.tree(meta.mainRoot);
+  });
+}
+
+/** The same for what costs no time: the header, and the pages at the top. lmdb-js crashes on a file without a header. */
+export async function findHeaderDamage(path: string): Promise<string | undefined> {
+  return check(path, async (walk, meta) => {
+    walk.root(meta.freeRoot);
+    walk.root(meta.mainRoot);
+  });
+}
+
+async function check(
+  path: string,
+  run: (walk: TreeWalk, meta: Meta) => Promise<void>,
+): Promise<string | undefined> {
   const file = await open(path);
   try {
     const { size } = await file.stat();
     const meta = await readNewestMeta(file, size);
     if (meta === undefined) return "no valid meta page";
-    const walk = new TreeWalk(file, size, meta.pageSize, meta.lastPage);
-    await walk.tree(meta.freeRoot);
-    await walk.tree(meta.mainRoot);
+    await run(new TreeWalk(file, size, meta.pageSize, meta.lastPage), meta);
     return undefined;
   } catch (error) {
     if (error instanceof PageDamage) return error.message;
@@ -87,6 +103,11 @@ class TreeWalk {
     this.size = size;
     this.pageSize = pageSize;
     this.lastPage = lastPage;
+  }
+
+  /** Throws unless the root page lies in the file. */
+  root(root: bigint): void {
+    if (root !== NO_PAGE) this.check(root, 1);
   }
 
   async tree(root: bigint, depth = 0): Promise<void> {

@@ -49,6 +49,7 @@ async function killedCopy(): Promise<string> {
 
 /** Lets commits to one file fail from now on. */
 function failCommits(file: string, code: "ENOSPC" | "EIO"): void {
+  // oxlint-disable-next-line typescript/unbound-method -- called with its object below
   const commit = Environment.prototype.commit;
   vi.spyOn(Environment.prototype, "commit").mockImplementation(async function (
     this: Environment,
@@ -220,6 +221,19 @@ test.each([
   const recovered = await openState({ directory: copy, bootId: "one" });
   expect(recovered.rebuilt).toBe(true);
   expect(namesOf(recovered, 1)).toEqual(["d"]);
+});
+
+test.each([
+  ["is empty", ""],
+  ["is garbage", "x".repeat(100_000)],
+])("an index that was closed in order and %s is built anew", async (_, content) => {
+  const state = await openState();
+  await state.mutate({ attributes: [{ path: "/d", attributes: directoryAttributes(1) }] });
+  await state.close();
+  await writeFile(join(directory, "index.mdb"), content);
+  const again = await openState();
+  expect(again.rebuilt).toBe(true);
+  expect(namesOf(again, 1)).toEqual(["d"]);
 });
 
 test.each([

@@ -1,0 +1,22 @@
+// Bytes that wait for the disk are memory: beyond a bound the cache drops instead of growing.
+
+/** Counts bytes in flight against a limit. */
+export class WriteBudget {
+  private readonly limitBytes: number;
+  private inFlight = 0;
+
+  constructor(limitBytes: number) {
+    this.limitBytes = limitBytes;
+  }
+
+  /** Whether `bytes` more fit; they count then. */
+  take(bytes: number): boolean {
+    if (this.inFlight + bytes > this.limitBytes) return false;
+    this.inFlight += bytes;
+    return true;
+  }
+
+  give(bytes: number): void {
+    this.inFlight -= bytes;
+  }
+}

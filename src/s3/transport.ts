@@ -28,6 +28,7 @@ export interface TransportOptions {
 /** Kept connections to any number of hosts. */
 export class Transport {
   readonly #agent: Agent;
+  #settling: Promise<void> | undefined;
 
   constructor(options: TransportOptions) {
     this.#agent = new Agent({
@@ -48,6 +49,8 @@ export class Transport {
 
   /** Resolves when the headers are there; rejects with the connection's error, or with `signal`'s reason on abort. */
   async send(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
+    const settle = (): void => this.#settle();
+    await this.#settling;
     return new Promise<HttpAnswer>((resolve, reject) => {
       let body: IncomingBody | undefined;
       let cancel: ((reason: Error) => void) | undefined;
@@ -79,6 +82,7 @@ export class Transport {
         },
         onResponseEnd() {
           finish();
+          settle();
           body?.end();
         },
         onResponseError(_, error) {
@@ -87,6 +91,21 @@ export class Transport {
           reject(error);
         },
       });
+    });
+  }
+
+  /**
+   * undici offers a connection again one turn of the event loop after an answer's end: who asks sooner would open a
+   * new one, so that twice as many would be in use.
+   */
+  #settle(): void {
+    const settled = new Promise<void>((resolve) => {
+      // behind undici's own setImmediate
+      queueMicrotask(() => setImmediate(resolve));
+    });
+    this.#settling = settled;
+    void settled.then(() => {
+      if (this.#settling === settled) this.#settling = undefined;
     });
   }
 

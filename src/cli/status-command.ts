@@ -60,7 +60,7 @@ export function describeStatus(status: DaemonStatus, now: number): string {
     ["requests", describeRequests(status.requests)],
     [
       "daemon",
-      `pid ${status.pid}, ${status.phase} for ${describeSpan(now - status.startedMs)}, ` +
+      `pid ${status.pid}, ${status.phase}, up ${describeSpan(now - status.startedMs)}, ` +
         `${describeBytes(status.memoryBytes)} of memory, ${status.adapter} adapter, ` +
         `passthrough ${status.passthrough ? "on" : "off"}`,
     ],

@@ -1,5 +1,6 @@
 // The verbs of the control socket, on one mount.
 import type { MountOptions } from "../options/mount-options.ts";
+import { Errno, errnoOf } from "../posix/errno.ts";
 import type { ControlProgress, UmountResult } from "./control-protocol.ts";
 import type { ControlHandler } from "./control-server.ts";
 import type { DaemonLife } from "./daemon-life.ts";
@@ -22,7 +23,10 @@ export function controlHandlers(
       await reporting(life, progress, async () => life.mount.flush(path, signal));
     },
     refresh: async (given) => life.mount.refresh(pathOf(given)),
-    umount: async (given, progress) => umount(life, given, progress),
+    umount: async (given, progress) => {
+      await unmount(life, options.mountpoint, given["lazy"] === true);
+      return drained(life, given["wait"] === true, progress);
+    },
   };
 }
 
@@ -41,14 +45,26 @@ function daemonStatus(options: MountOptions, life: DaemonLife, version: string):
   };
 }
 
+async function unmount(life: DaemonLife, mountpoint: string, lazy: boolean): Promise<void> {
+  try {
+    await life.unmount(lazy);
+  } catch (error) {
+    if (errnoOf(error) !== Errno.EBUSY) throw error;
+    throw new StartError(
+      "temporary",
+      `Cannot unmount "${mountpoint}": it is in use; end what uses it (see: fuser -vm ${mountpoint}), or detach it with --lazy`,
+      { cause: error },
+    );
+  }
+}
+
 // the peer may leave: what was begun goes on without it
-async function umount(
+async function drained(
   life: DaemonLife,
-  given: Readonly<Record<string, unknown>>,
+  wait: boolean,
   progress: (progress: ControlProgress) => void,
 ): Promise<UmountResult> {
-  await life.unmount(given["lazy"] === true);
-  if (given["wait"] !== true) return { left: life.mount.status().queue.length };
+  if (!wait) return { left: life.mount.status().queue.length };
   await reporting(life, progress, async () => life.ended);
   return { left: life.left };
 }

@@ -207,7 +207,7 @@ describe("commands to a daemon", () => {
     expect(await cli(directory, ["umount", "mnt"])).toEqual({
       code: 75,
       stdout: "",
-      stderr: "pailfs: Cannot unmount: it is in use\n",
+      stderr: `pailfs: Cannot unmount "${directory}/mnt": it is in use; end what uses it (see: fuser -vm ${directory}/mnt), or detach it with --lazy\n`,
     });
     mount.leave();
     running.stop();
@@ -251,7 +251,7 @@ describe("commands to a daemon", () => {
     const { directory, running } = await daemon(mount);
     const text = await cli(directory, ["status", "mnt"]);
     expect(text.stdout).toMatch(
-      /^media:a\/ on \S+\/mnt\n {2}queue {5}1 waiting, 1000 B\n {2}cache .*\n {2}requests {2}PUT 3\n {2}daemon {4}pid \d+, serving for/,
+      /^media:a\/ on \S+\/mnt\n {2}queue {5}1 waiting, 1000 B\n {2}cache .*\n {2}requests {2}PUT 3\n {2}daemon {4}pid \d+, serving, up \d+ s/,
     );
     const one = await cli(directory, ["status", "mnt", "--json"]);
     expect(JSON.parse(one.stdout)).toMatchObject({

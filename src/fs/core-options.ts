@@ -14,6 +14,8 @@ export interface CoreOptions {
   /** When flush and fsync are answered: after the local disk, or after S3. */
   readonly ack: "disk" | "s3";
   readonly readOnly: boolean;
+  /** Whether mkdir(2) writes a `name/` object for tools that need one. */
+  readonly directoryMarkers: boolean;
   /** Bytes of buffers for reading, all files together. */
   readonly memoryLimit: number;
 }

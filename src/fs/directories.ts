@@ -2,7 +2,8 @@
 import { FsError } from "../posix/errno.ts";
 import { baseName, checkName, parentPath } from "../posix/path.ts";
 import { FileType, isDirectory, nowNs, S_ISGID } from "../posix/stat.ts";
-import type { UploadQueue } from "../spool/spool.ts";
+import type { QueuePlan, Spool, UploadQueue } from "../spool/spool.ts";
+import type { StateChange } from "../state/mount-state.ts";
 import type { NamespaceEntry } from "../state/namespace-entry.ts";
 import type { CoreOptions, KeyMap } from "./core-options.ts";
 import { localAttributesOf, newEntry } from "./entries.ts";
@@ -20,6 +21,7 @@ export class Directories {
   readonly #lookup: Lookup;
   readonly #listings: Listings;
   readonly #queue: UploadQueue;
+  readonly #spool: Spool;
   readonly #keys: KeyMap;
   readonly #options: CoreOptions;
   readonly #show: (entry: NamespaceEntry) => Entry;
@@ -29,6 +31,7 @@ export class Directories {
     lookup: Lookup;
     listings: Listings;
     queue: UploadQueue;
+    spool: Spool;
     keys: KeyMap;
     options: CoreOptions;
     show: (entry: NamespaceEntry) => Entry;
@@ -37,6 +40,7 @@ export class Directories {
     this.#lookup = parts.lookup;
     this.#listings = parts.listings;
     this.#queue = parts.queue;
+    this.#spool = parts.spool;
     this.#keys = parts.keys;
     this.#options = parts.options;
     this.#show = parts.show;
@@ -74,16 +78,23 @@ export class Directories {
     if (this.#namespace.get(directory.entry.ino, name)) throw exists(path);
     const inherited = directory.entry.mode & S_ISGID;
     const type = FileType.directory | (mode & 0o7777) | inherited;
+    const marker = this.#options.directoryMarkers ? await this.#spool.create() : undefined;
+    if (this.#namespace.get(directory.entry.ino, name)) throw exists(path);
     const entry = newEntry(this.#namespace.nextIno(), type, ownerOf(directory, context), {
       local: true,
       attributed: true,
       // nobody else knows of it yet: what is not found in it within the TTL is not there
       listedUntil: Date.now() + this.#options.statCacheTtlMs,
+      ...(marker ? { marker: true } : {}),
     });
-    await this.#namespace.mutate({
+    const plan = this.#queue.plan();
+    const key = `${this.#keys.toKey(path)}/`;
+    if (marker) plan.put({ key, staged: marker.id, size: 0, inBucket: false });
+    await this.#commit(plan, {
       names: this.#withParent(directory, { parent: directory.entry.ino, name, entry }),
       attributes: [{ path, attributes: localAttributesOf(entry) }],
     });
+    marker?.release();
     return this.#show(entry);
   }
 
@@ -98,24 +109,27 @@ export class Directories {
     const current = this.#namespace.get(located.parent, located.name);
     if (current?.marker) plan.delete(`${this.#keys.toKey(path)}/`, true);
     const gone = { parent: located.parent, name: located.name, entry: undefined };
-    try {
-      await this.#namespace.mutate({
-        names: this.#withParent(directory, gone),
-        attributes: [{ path, attributes: undefined }],
-        enqueue: plan.enqueue,
-        dequeue: plan.dequeue,
-      });
-    } catch (error) {
-      plan.rollback();
-      throw error;
-    }
-    plan.commit();
+    await this.#commit(plan, {
+      names: this.#withParent(directory, gone),
+      attributes: [{ path, attributes: undefined }],
+    });
   }
 
   /** Rejects with ENOTEMPTY if anything is in the directory, here or in the bucket. */
   async assertEmpty(directory: Located, signal: AbortSignal): Promise<void> {
     await this.#listings.known(directory, signal);
     if (this.#namespace.hasChildren(directory.entry.ino)) throw notEmpty(directory.path);
+  }
+
+  async #commit(plan: QueuePlan, change: StateChange): Promise<void> {
+    const { enqueue, dequeue } = plan;
+    try {
+      await this.#namespace.mutate({ ...change, enqueue, dequeue });
+    } catch (error) {
+      plan.rollback();
+      throw error;
+    }
+    plan.commit();
   }
 
   async #directory(path: string, signal: AbortSignal): Promise<Located> {

@@ -122,10 +122,16 @@ export class Files implements SessionHost {
     if (entry.staged !== undefined) return this.#openStaged(located);
     if (!entry.etag) return this.#openUnknown(located);
     const reader = this.#useObject(located);
-    return new ObjectHandle(
-      reader,
-      this.#parts.reads.host(entry, () => this.#parts.readers.release(reader)),
-    );
+    const host = this.#parts.reads.host(entry, () => this.#parts.readers.release(reader));
+    return new ObjectHandle(reader, { ...host, replaced: () => this.#doubt(located) });
+  }
+
+  /** The next lookup of the name asks S3. */
+  #doubt(located: Located): void {
+    const { parent, name, entry } = located;
+    const now = this.#parts.namespace.state.get(parent, name);
+    if (!now || now.etag !== entry.etag || now.staged !== undefined) return;
+    this.#parts.namespace.learn([{ parent, name, entry: { ...now, until: 0 } }]);
   }
 
   async #openStaged(located: Located): Promise<FileHandle> {

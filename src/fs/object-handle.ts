@@ -1,5 +1,5 @@
 // open(2) for reading of one object version: pinned to its ETag, from the cache or by ranged GETs.
-import { FsError } from "../posix/errno.ts";
+import { Errno, errnoOf, FsError } from "../posix/errno.ts";
 import type { Stat } from "../posix/stat.ts";
 import type { CallContext, Entry, FileHandle, MaybePromise } from "./file-system.ts";
 import type { ObjectReader } from "./object-reader.ts";
@@ -15,13 +15,19 @@ export interface ReadOnlyHost {
   release(): void;
 }
 
+/** What a handle on an object asks besides. */
+export interface ObjectHost extends ReadOnlyHost {
+  /** The object is not the version that was opened any more: what is known of the name is in doubt. */
+  replaced(): void;
+}
+
 export class ObjectHandle implements FileHandle {
   readonly keepCache = true;
   readonly #reader: ObjectReader;
-  readonly #host: ReadOnlyHost;
+  readonly #host: ObjectHost;
   readonly #readAhead = new ReadAhead();
 
-  constructor(reader: ObjectReader, host: ReadOnlyHost) {
+  constructor(reader: ObjectReader, host: ObjectHost) {
     this.#reader = reader;
     this.#host = host;
   }
@@ -36,9 +42,26 @@ export class ObjectHandle implements FileHandle {
 
   read(offset: number, length: number, context: CallContext): MaybePromise<readonly Uint8Array[]> {
     const end = Math.min(offset + length, this.#reader.version.size);
-    if (offset >= end) return nothing;
-    const span = this.#readAhead.next(this.#reader, offset, end - offset);
-    return this.#reader.read(offset, end, context.signal, span);
+    return offset >= end ? nothing : this.#read(offset, end, context);
+  }
+
+  async #read(start: number, end: number, context: CallContext): Promise<readonly Uint8Array[]> {
+    const span = this.#readAhead.next(this.#reader, start, end - start);
+    try {
+      return await this.#reader.read(start, end, context.signal, span);
+    } catch (error) {
+      const errno = errnoOf(error);
+      if (errno !== Errno.ESTALE && errno !== Errno.ENOENT) throw error;
+      this.#host.replaced();
+      // the name may well be there: this open's version is what is gone
+      throw new FsError(
+        "ESTALE",
+        `Cannot read "${this.#reader.version.key}": replaced or removed`,
+        {
+          cause: error,
+        },
+      );
+    }
   }
 
   write(): never {

@@ -1,7 +1,7 @@
 // What the namespace learns when the bucket has caught up: uploads and copies that are done.
 import { log } from "../log.ts";
 import { FileType } from "../posix/stat.ts";
-import type { QueueEvents } from "../spool/spool.ts";
+import type { ObjectPlace, QueueEvents } from "../spool/spool.ts";
 import type { NameChange, NamespaceEntry } from "../state/namespace-entry.ts";
 import type { CopyRecord, PutRecord } from "../state/queue-record.ts";
 import type { CoreOptions, KeyMap } from "./core-options.ts";
@@ -37,10 +37,10 @@ export class QueueFollower implements QueueEvents {
     });
   }
 
-  relocated(record: CopyRecord, was: { key: string; etag: string }): readonly NameChange[] {
-    return this.#change(record.to, (entry) =>
+  relocated(to: string, was: ObjectPlace, now: ObjectPlace): readonly NameChange[] {
+    return this.#change(to, (entry) =>
       entry.key === was.key && entry.etag === was.etag
-        ? { ...entry, key: record.from, etag: record.etag }
+        ? { ...entry, key: now.key, etag: now.etag }
         : undefined,
     );
   }

@@ -2,7 +2,7 @@
 // the file of its family.
 import type { BlockCache } from "../cache/block-cache.ts";
 import { baseName, checkName } from "../posix/path.ts";
-import { FileType, type StatFs } from "../posix/stat.ts";
+import { FileType, isDirectory, type StatFs } from "../posix/stat.ts";
 import type { ObjectStore } from "../s3/object-store.ts";
 import type { Spool, UploadQueue } from "../spool/spool.ts";
 import { ROOT_INO, type MountState } from "../state/mount-state.ts";
@@ -16,7 +16,7 @@ import { Files } from "./files.ts";
 import { Learner } from "./learn.ts";
 import { Listings } from "./listings.ts";
 import { Lookup } from "./lookup.ts";
-import { type Located, Namespace, rootEntry } from "./namespace.ts";
+import { Namespace, rootEntry } from "./namespace.ts";
 import { Names } from "./names.ts";
 import { ObjectReaders } from "./object-readers.ts";
 import { OpenReads } from "./open-reads.ts";
@@ -80,7 +80,7 @@ export class S3FileSystem implements FileSystem {
     const common = { namespace, lookup, sessions, reads, queue, keys, options, show };
     this.#files = new Files({ ...common, readers, publisher, spool, store });
     this.#names = new Names(common);
-    this.#directories = new Directories({ ...common, listings });
+    this.#directories = new Directories({ ...common, listings, spool });
     const { names, directories } = { names: this.#names, directories: this.#directories };
     this.#rename = new Rename({ ...common, names, directories, listings, publisher });
     this.#attributes = new Attributes({ ...common, files: this.#files });
@@ -161,8 +161,12 @@ export class S3FileSystem implements FileSystem {
   /** Asks the bucket again about everything at and below `path`; the kernel forgets what changed. */
   async refresh(path: string): Promise<void> {
     this.#lookup.forgetAbsent();
-    const located: Located = await this.#lookup.existing(path);
-    await this.#listings.refreshDeep(located);
+    const located = await this.#lookup.existing(path);
+    const { parent, name, entry } = located;
+    if (isDirectory(entry)) return this.#listings.refreshDeep(located);
+    if (entry.local || entry.staged !== undefined || entry.key !== undefined) return;
+    this.#namespace.learn([{ parent, name, entry: { ...entry, until: 0 } }]);
+    await this.#lookup.resolve(path);
   }
 
   /** A name's attributes, those of the file that is being written under it included. */

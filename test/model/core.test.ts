@@ -1,0 +1,47 @@
+// Random operations on the core and on a file system in memory must have the same outcome, whatever is cached.
+import { afterEach, expect, test } from "vitest";
+import { Random } from "../support/random.ts";
+import { startCore, type TestCore } from "../support/core.ts";
+import { MemoryFileSystem } from "../support/memory-file-system.ts";
+import { outcome, randomStep, wholeTree } from "./operations.ts";
+
+/** Seeds that failed once stay here. */
+const KEPT_SEEDS: readonly number[] = [];
+const SEEDS = Array.from({ length: 40 }, (_, i) => i + 1);
+const STEPS = 200;
+
+let open: TestCore | undefined;
+
+afterEach(async () => {
+  await open?.close();
+  open = undefined;
+});
+
+test.each([...KEPT_SEEDS, ...SEEDS])(
+  "the core does what a file system in memory does, seed %i",
+  async (seed) => {
+    const random = new Random(seed);
+    const options = random.chance(50) ? { "stat-cache-ttl": "0", "negative-ttl": "0" } : {};
+    const test = await startCore(options);
+    open = test;
+    const model = new MemoryFileSystem();
+    const done: string[] = [];
+    for (let i = 0; i < STEPS; i += 1) {
+      const step = randomStep(random);
+      const expected = await outcome(model, step);
+      const got = await outcome(test.core.fileSystem, step);
+      done.push(`${step.line} -> ${expected.slice(0, 60)}`);
+      expect(
+        got,
+        `step ${i} of seed ${seed}: ${step.line}\nafter ${done.slice(-12).join("\n")}`,
+      ).toBe(expected);
+      if (random.chance(4)) await test.core.drained();
+      if (random.chance(2)) await test.reopen({ emptyCache: random.chance(50) });
+    }
+    expect(await wholeTree(test.core.fileSystem)).toEqual(await wholeTree(model));
+    await test.core.drained();
+    await test.reopen({ emptyCache: true });
+    expect(await wholeTree(test.core.fileSystem)).toEqual(await wholeTree(model));
+  },
+  60_000,
+);

@@ -1,0 +1,67 @@
+// A file system core in this process, over a loopback S3, with the options the command line would give.
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { dir } from "tmp-promise";
+import { type Core, openCore } from "../../src/daemon/mount.ts";
+import { commandLineOption } from "../../src/options/given-option.ts";
+import type { MountOptions } from "../../src/options/mount-options.ts";
+import { parseMountOptions } from "../../src/options/parse-mount-options.ts";
+import { LoopbackS3, testLogin } from "./loopback-s3/loopback-s3.ts";
+
+/** A core with its server; `reopen` closes it and starts again on the same state. */
+export interface TestCore {
+  readonly s3: LoopbackS3;
+  readonly options: MountOptions;
+  core: Core;
+  reopen(how?: { emptyCache?: boolean; freshState?: boolean }): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Options are those of the command line, without dashes. */
+export async function startCore(options: Record<string, string> = {}): Promise<TestCore> {
+  const s3 = await LoopbackS3.start();
+  const folder = await dir({ unsafeCleanup: true });
+  const parsed = optionsFor(s3, folder.path, options);
+  const test: TestCore = {
+    s3,
+    options: parsed,
+    core: await openCore(parsed),
+    reopen: async ({ emptyCache = false, freshState = false } = {}) => {
+      await test.core.close();
+      if (emptyCache) await rm(parsed.cache.directory, { recursive: true, force: true });
+      if (freshState) await rm(parsed.spool.stateDirectory, { recursive: true, force: true });
+      test.core = await openCore(parsed);
+    },
+    close: async () => {
+      await test.core.close();
+      await s3.close();
+      await folder.cleanup();
+    },
+  };
+  return test;
+}
+
+function optionsFor(s3: LoopbackS3, folder: string, options: Record<string, string>): MountOptions {
+  const all = {
+    endpoint: s3.endpoint,
+    "cache-dir": join(folder, "cache"),
+    "state-dir": join(folder, "state"),
+    "min-free": "0",
+    ...options,
+  };
+  const given = Object.entries(all).map(([name, value]) => commandLineOption(name, value));
+  const source = s3.bucket.name;
+  const { options: parsed } = parseMountOptions(
+    { source, mountpoint: join(folder, "mnt"), given },
+    {
+      variables: {
+        AWS_ACCESS_KEY_ID: testLogin.accessKeyId,
+        AWS_SECRET_ACCESS_KEY: testLogin.secretAccessKey,
+      },
+      directory: folder,
+      uid: 0,
+      gid: 0,
+    },
+  );
+  return parsed;
+}

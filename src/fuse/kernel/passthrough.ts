@@ -49,7 +49,7 @@ export class IoModes {
         ? undefined
         : handle.backing();
     if (io?.mode === "passthrough") {
-      if (fd === undefined) return beside(io.backingId, writable);
+      if (fd === undefined) return beside(io.backingId, writable, writable);
       return fileIdentity(fd) === io.backingFile
         ? passthroughChoice(io.backingId, writable)
         : undefined;
@@ -70,7 +70,7 @@ export class IoModes {
 
   /** The flags of a handle that must not share the node's pages: reads and writes come to the daemon. */
   chooseDirect(node: Node, writable: boolean): IoChoice {
-    if (node.io?.mode === "passthrough") return beside(node.io.backingId, true);
+    if (node.io?.mode === "passthrough") return beside(node.io.backingId, writable, true);
     return { mode: "direct", openFlags: FOPEN_DIRECT_IO | noflush(writable), backingId: 0 };
   }
 
@@ -136,8 +136,8 @@ function passthroughChoice(backingId: number, writable: boolean): IoChoice {
 
 // The handle has no backing file now, but the same identity, so the same bytes: a reader may use the one that is open,
 // a writer's calls come to the daemon.
-function beside(backingId: number, writable: boolean): IoChoice {
-  const direct = writable ? FOPEN_DIRECT_IO : 0;
+function beside(backingId: number, writable: boolean, isDirect: boolean): IoChoice {
+  const direct = isDirect ? FOPEN_DIRECT_IO : 0;
   return {
     mode: "passthrough",
     openFlags: FOPEN_PASSTHROUGH | direct | noflush(writable),

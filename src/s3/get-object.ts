@@ -23,6 +23,10 @@ export async function getObject(
   key: ObjectKey,
   options: GetOptions = {},
 ): Promise<ObjectBody> {
+  if (options.range !== undefined && options.range.end <= options.range.start) {
+    // S3 ignores such a Range and sends everything
+    throw new FsError("EINVAL", `Cannot GET "${key}": empty range`);
+  }
   const state = client.newState(options);
   let opened: Opened;
   try {
@@ -107,6 +111,8 @@ async function* deliver(
   let position = first.range.start;
   let end = first.range.end;
   let at = range.start;
+  // time in which nobody asked for bytes does not count
+  state.deadline.progressed();
   try {
     while (at < range.end) {
       try {
@@ -117,8 +123,8 @@ async function* deliver(
         position += chunk.length;
         if (wanted.length === 0) continue;
         at += wanted.length;
-        state.deadline.progressed();
         yield wanted;
+        state.deadline.progressed();
       } catch (error) {
         stream.release(false);
         const rest = { start: at, end: range.end };

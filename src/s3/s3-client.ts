@@ -111,11 +111,7 @@ export class S3Client {
   async decide(call: S3Call, error: unknown): Promise<RetryDecision> {
     const failure = failureOfBreak(error);
     if (failure === undefined) return { kind: "never" };
-    if (failure.region !== undefined && failure.region !== this.#endpoint.region) {
-      this.#endpoint = resolveEndpoint(withRegion(this.config, failure.region));
-      this.#signer.setRegion(failure.region);
-      return { kind: "corrected" };
-    }
+    if (this.#correctRegion(failure)) return { kind: "corrected" };
     const { status, serverTime } = failure;
     if (status === 404 && call.verb === "HEAD") return { kind: "never" };
     if (status === 403 && serverTime !== undefined) {
@@ -129,6 +125,17 @@ export class S3Client {
       if (changed) return { kind: "corrected" };
     }
     return retryDecision(failure, call.retryForbidden);
+  }
+
+  #correctRegion({ status, code, region }: S3Failure): boolean {
+    if (region === undefined) return false;
+    const certain = status === 301 || status === 307 || code === "AuthorizationHeaderMalformed";
+    if (!certain && !(status === 400 && code === "")) return false;
+    // another call may have corrected it meanwhile; a HEAD's bare 400 may have other reasons then
+    if (region === this.#endpoint.region) return certain;
+    this.#endpoint = resolveEndpoint(withRegion(this.config, region));
+    this.#signer.setRegion(region);
+    return true;
   }
 
   /** The object's HEAD; undefined on 404. */
@@ -218,7 +225,7 @@ export class S3Client {
     watchdog.arm(attempt.silenceMs);
     let status: number | string = "-";
     try {
-      const { path, headers } = await this.#signed(call, upload);
+      const { path, headers } = await watchdog.guard(this.#signed(call, upload));
       const { origin } = this.#endpoint;
       this.requests[call.verb] += 1;
       const body = upload ?? call.text;

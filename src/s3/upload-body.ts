@@ -1,5 +1,6 @@
 // The bytes of one PUT attempt: counted, watched, digested when asked.
 import { createHash } from "node:crypto";
+import { type FsError, toSystemFsError } from "../posix/errno.ts";
 import type { ByteRange, UploadSource } from "./object-store.ts";
 import type { Watchdog } from "./watchdog.ts";
 
@@ -8,7 +9,7 @@ export class UploadBody implements AsyncIterable<Uint8Array> {
   /** Bytes. */
   readonly size: number;
   /** What the source itself rejected with. */
-  sourceError: unknown;
+  sourceError: FsError | undefined;
   readonly #source: UploadSource;
   readonly #range: ByteRange;
   readonly #watchdog: Watchdog;
@@ -38,7 +39,6 @@ export class UploadBody implements AsyncIterable<Uint8Array> {
     this.#firstMs = performance.now();
     for await (const chunk of this.#chunks()) {
       this.#lastMs = performance.now();
-      this.#watchdog.touch();
       yield chunk;
     }
     this.#lastMs = performance.now();
@@ -46,10 +46,13 @@ export class UploadBody implements AsyncIterable<Uint8Array> {
 
   async *#chunks(): AsyncGenerator<Uint8Array> {
     try {
-      yield* this.#source.read(this.#range);
+      for await (const chunk of this.#source.read(this.#range)) {
+        this.#watchdog.touch();
+        yield chunk;
+      }
     } catch (error) {
-      this.sourceError = error;
-      throw error;
+      this.sourceError = toSystemFsError(error, "Cannot read what to upload");
+      throw this.sourceError;
     }
   }
 }

@@ -37,6 +37,20 @@ export class Watchdog {
     this.#timer?.refresh();
   }
 
+  /** `work`, or a rejection as soon as the attempt is ended: for what does not listen to the signal. */
+  async guard<T>(work: Promise<T>): Promise<T> {
+    let onAbort: (() => void) | undefined;
+    const ended = new Promise<never>((_, reject) => {
+      onAbort = () => reject(this.signal.reason);
+      this.signal.addEventListener("abort", onAbort);
+    });
+    try {
+      return await Promise.race([work, ended]);
+    } finally {
+      if (onAbort !== undefined) this.signal.removeEventListener("abort", onAbort);
+    }
+  }
+
   disarm(): void {
     this.arm(Infinity);
   }

@@ -72,6 +72,20 @@ describe("a torn body is resumed", () => {
     await stuck.close();
   });
 
+  test("and a reader's own pauses do not count", async () => {
+    const impatient = storeOn(loopback, { deadlineMs: 200 });
+    loopback.putRamp("big", 32 * 2 ** 20);
+    const got = await impatient.getObject(asKey("big"));
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    let bytes = 0;
+    for await (const chunk of got.body) {
+      if (bytes === 0) await new Promise((resolve) => setTimeout(resolve, 400));
+      bytes += chunk.length;
+    }
+    expect(bytes).toBe(32 * 2 ** 20);
+    await impatient.close();
+  });
+
   test("a slow body within the deadline's silence is fine", async () => {
     loopback.faults.add({ effect: { kind: "slowBody", bytesPerSecond: 150_000 } });
     expect(data.equals(await bytesOf(await store.getObject(key)))).toBe(true);

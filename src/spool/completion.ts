@@ -4,7 +4,7 @@ import { log } from "../log.ts";
 import type { MountState, StateChange } from "../state/mount-state.ts";
 import type { NameChange } from "../state/namespace-entry.ts";
 import type { CopyRecord, QueueRecord } from "../state/queue-record.ts";
-import type { Operation } from "./operation.ts";
+import { type Operation, targetOf } from "./operation.ts";
 import type { Outcome } from "./operation-runner.ts";
 import { isLive, type QueueGraph } from "./queue-graph.ts";
 import type { QueueEvents } from "./spool.ts";
@@ -27,7 +27,8 @@ export function completionOf(
 ): Completion {
   const { seq, record } = operation;
   if (record.kind === "put" && outcome.kind === "uploaded") {
-    return { change: { dequeue: [seq], names: events.uploaded(record, outcome.etag) } };
+    const names = isLastWrite(graph, operation) ? events.uploaded(record, outcome.etag) : [];
+    return { change: { dequeue: [seq], names } };
   }
   if (record.kind === "copy" && outcome.kind === "copied") {
     return { change: copied(graph, events, operation, record, outcome.etag) };
@@ -82,20 +83,27 @@ function copied(
   record: CopyRecord,
   etag: string,
 ): StateChange {
-  const names = [...events.copied(record, etag)];
+  const names = isLastWrite(graph, operation) ? [...events.copied(record, etag)] : [];
   const enqueue: { seq: number; record: QueueRecord }[] = [];
   for (const reader of graph.readersOf(operation)) {
     if (reader.record.kind !== "copy") continue;
+    // of a plan that is not durable yet, too: its change is before this one, and takes this one along if it fails
     reader.record = { ...reader.record, etag };
-    // rewriting the record of a plan that may yet fail, or that removes it, would leave a record of no one
-    if (reader.plan === undefined && isLive(reader)) {
-      enqueue.push({ seq: reader.seq, record: reader.record });
-    } else {
-      reader.stale = true;
-    }
+    enqueue.push({ seq: reader.seq, record: reader.record });
   }
   names.push(...relocations(graph, events, operation, record, etag));
   return { dequeue: [operation.seq], names, enqueue };
+}
+
+/**
+ * Whether nothing else is to happen to the written key. A name that came back while its first upload ran is uploaded
+ * twice: it must not count as an object before the second is done.
+ */
+function isLastWrite(graph: QueueGraph, operation: Operation): boolean {
+  const key = targetOf(operation.record);
+  const lane = graph.lane(key);
+  const later = lane.slice(lane.indexOf(operation) + 1).filter(isLive);
+  return !later.some(({ record }) => targetOf(record) === key);
 }
 
 /** Names whose bytes go through the copy's target on their way to their own key. */

@@ -1,5 +1,5 @@
 // One piece of work in the queue: a durable record and where it stands in this run of the daemon.
-import type { CopyRecord, QueueRecord } from "../state/queue-record.ts";
+import type { QueueRecord } from "../state/queue-record.ts";
 
 /** Stands for a plan that is neither committed nor rolled back. */
 export interface PlanMark {
@@ -10,8 +10,8 @@ export interface Operation {
   readonly seq: number;
   /** Changes when an upload id or the etag of a copied source becomes known. */
   record: QueueRecord;
-  /** Whether the bucket may hold an object at the written key before this operation. */
-  readonly over: boolean;
+  /** Whether the bucket may hold an object at the written key already; from the first attempt on, its own. */
+  over: boolean;
   /** Whether it took the place of a delete that was waiting. */
   readonly afterDelete: boolean;
   /** Ms since the epoch. */
@@ -23,8 +23,6 @@ export interface Operation {
   /** Started, or done and not yet durably so. */
   running: boolean;
   removed: boolean;
-  /** The durable record is older than `record`. */
-  stale: boolean;
 }
 
 /** The key an operation writes or deletes. */
@@ -45,4 +43,8 @@ export function isCopyOnto(operation: Operation, key: string): boolean {
   return operation.record.kind === "copy" && operation.record.to === key;
 }
 
-export type CopyOperation = Operation & { record: CopyRecord };
+/** An attempt begins: even if it fails, the bucket may show its effect. */
+export function begin(operation: Operation): void {
+  operation.running = true;
+  operation.over = true;
+}

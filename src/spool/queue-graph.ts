@@ -58,7 +58,6 @@ export class QueueGraph {
       cancelledBy: undefined,
       running: false,
       removed: false,
-      stale: false,
     };
     this.#operations.set(seq, operation);
     for (const key of keysOf(record)) {
@@ -136,14 +135,12 @@ export class QueueGraph {
     }
   }
 
-  /** Copies that wait to read what `written` leaves at its key, cancelled ones too (a rollback may bring them back). */
+  /** Copies that wait to read what `written` leaves at its key. */
   readersOf(written: Operation): Operation[] {
     const key = targetOf(written.record);
     const lane = this.lane(key);
-    const later = lane.slice(lane.indexOf(written) + 1);
-    const end = later.findIndex(
-      (operation) => targetOf(operation.record) === key && isLive(operation),
-    );
+    const later = lane.slice(lane.indexOf(written) + 1).filter(isLive);
+    const end = later.findIndex((operation) => targetOf(operation.record) === key);
     return later
       .slice(0, end < 0 ? later.length : end)
       .filter((operation) => isCopyFrom(operation, key));

@@ -1,6 +1,6 @@
 // Which ready operation starts when.
 import { log } from "../log.ts";
-import type { Operation } from "./operation.ts";
+import { begin, type Operation } from "./operation.ts";
 import { ReadyHeap } from "./ready-heap.ts";
 
 export interface SchedulerHost {
@@ -67,7 +67,7 @@ export class QueueScheduler {
 
   /** Runs an operation, without asking whether it may start. */
   run(operation: Operation, work: () => Promise<void>): void {
-    operation.running = true;
+    begin(operation);
     this.#slots += 1;
     const tracked = work()
       .catch((error: unknown) => log.error("Upload queue: %s", error))

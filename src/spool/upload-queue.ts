@@ -174,7 +174,7 @@ export class BackgroundUploadQueue implements UploadQueue {
       const { record } = operation;
       if (record.kind === "put") this.#staged.dropped(record.staged);
     }
-    this.#restate(added);
+    this.#offer(added);
   }
 
   #rolledBack(added: readonly Operation[], restored: readonly Operation[]): void {
@@ -183,23 +183,12 @@ export class BackgroundUploadQueue implements UploadQueue {
       // the planner still has the file and may try again
       if (operation.record.kind === "put") this.#files.unretain(operation.record.staged);
     }
-    this.#restate(restored);
+    this.#offer(restored);
   }
 
   /** Operations that hold now, be it for the first time or again. */
-  #restate(operations: readonly Operation[]): void {
-    for (const operation of operations) {
-      if (operation.removed) continue;
-      if (operation.stale) {
-        operation.stale = false;
-        const { seq, record } = operation;
-        // should it get lost, the record says an older etag, and the copy asks S3 again
-        this.#state.mutate({ enqueue: [{ seq, record }] }).catch((error: unknown) => {
-          log.warn("Cannot record the etag of %j: %s", targetOf(record), error);
-        });
-      }
-      this.#scheduler.offer(operation);
-    }
+  #offer(operations: readonly Operation[]): void {
+    for (const operation of operations) this.#scheduler.offer(operation);
     this.#scheduler.pump();
   }
 

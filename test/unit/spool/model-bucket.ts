@@ -1,0 +1,60 @@
+// The bucket of the queue's model: contents by etag, nothing is ever written twice under one etag.
+import type { DoneOutcome } from "../../../src/spool/completion.ts";
+import type { QueueRecord } from "../../../src/state/queue-record.ts";
+
+/** What a name stands for: bytes in a staged file, or in an object (perhaps at another key). */
+export type Entry =
+  | { readonly staged: string; readonly over: boolean }
+  | { readonly key: string; readonly etag: string };
+
+export class ModelBucket {
+  /** Etag by key. */
+  readonly objects = new Map<string, string>();
+  readonly #contents = new Map<string, string>();
+  #counter = 0;
+
+  /** A new staged id, or etag, with content of its own. */
+  create(name: string): string {
+    const id = `s${this.#counter++}`;
+    this.#contents.set(id, `${name}#${id}`);
+    return id;
+  }
+
+  content(etag: string | undefined): string | undefined {
+    return etag === undefined ? undefined : this.#contents.get(etag);
+  }
+
+  contents(entries: Iterable<readonly [string, string]>): Record<string, string | undefined> {
+    return Object.fromEntries([...entries].map(([key, etag]) => [key, this.content(etag)]));
+  }
+
+  /** What S3 does for a record; throws when a copy would read something else than what was renamed. */
+  apply(record: QueueRecord): DoneOutcome {
+    if (record.kind === "delete") {
+      this.objects.delete(record.key);
+      return { kind: "deleted" };
+    }
+    if (record.kind === "put") {
+      this.objects.set(record.key, record.staged);
+      return { kind: "uploaded", etag: record.staged };
+    }
+    const source = this.objects.get(record.from);
+    if (source !== record.etag) throw new Error(`copy of ${record.from} reads ${source}`);
+    // each copy has an etag of its own, as those of multipart objects have
+    const etag = `c${this.#counter++}`;
+    this.#contents.set(etag, this.content(source) ?? "");
+    this.objects.set(record.to, etag);
+    return { kind: "copied", etag };
+  }
+}
+
+/** Sets and removes names. */
+export function applyNames(
+  to: Map<string, Entry>,
+  names: ReadonlyMap<string, Entry | undefined>,
+): void {
+  for (const [name, entry] of names) {
+    if (entry === undefined) to.delete(name);
+    else to.set(name, entry);
+  }
+}

@@ -61,7 +61,9 @@ function objectInfo(element: XmlElement, key: string): ObjectInfo {
 
 /** An ETag without its quotes and weakness mark; "" when there is none. */
 export function unquoteEtag(etag: string | undefined): string {
-  return (etag ?? "").replace(/^W\//, "").replace(/^"|"$/g, "");
+  const tag = etag?.startsWith("W/") === true ? etag.slice(2) : (etag ?? "");
+  const start = tag.startsWith('"') ? 1 : 0;
+  return tag.slice(start, tag.endsWith('"') ? -1 : undefined);
 }
 
 const md5Etag = /^[0-9a-f]{32}$/;

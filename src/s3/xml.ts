@@ -1,5 +1,5 @@
-// The little XML that S3 speaks: elements and text. (A general parser took 20-70 ms on the serving thread for a page
-// of 1000 keys, this one 2 ms.) No DTD, so no entities but the predefined ones.
+// The little XML that S3 speaks: elements and text. (A general parser took 17 ms of the serving thread for a page
+// of 1000 keys, this one 4 ms.) No DTD, so no entities but the predefined ones.
 import { S3Failure } from "./s3-failure.ts";
 
 /** An element: its own text, raw, and its children in order; attributes are skipped, namespace prefixes dropped. */
@@ -67,6 +67,9 @@ const named: Readonly<Record<string, string>> = {
 
 function decodeEntities(text: string): string {
   if (!text.includes("&")) return text;
+  // each ETag of a listing has two of these
+  const unquoted = text.replaceAll("&quot;", '"');
+  if (!unquoted.includes("&")) return unquoted;
   return text.replace(
     /&(?:#(\d+)|#x([0-9a-f]+)|(amp|lt|gt|quot|apos));/gi,
     (all, decimal?: string, hex?: string, name = "") => {

@@ -94,6 +94,24 @@ describe.each(["auto", "off"] as const)("passthrough %s", (passthrough) => {
     expect((await stat(path)).size).toBe(6);
   });
 
+  test("an open file whose name another host removed goes on, with attributes", async () => {
+    const mounted = await mountInChild({
+      backed: true,
+      mount: { passthrough },
+      fileSystem: { validMs: 0 },
+    });
+    cleanups.push(() => mounted.stop());
+    await writeFile(mounted.path("f"), "content");
+    const open = await reader(mounted, "f");
+    await mounted.command({ do: "remove", path: "/f" });
+    expect(await open()).toEqual(["content", "content", 7]);
+    await expect(stat(mounted.path("f"))).rejects.toMatchObject({ code: "ENOENT" });
+    expect(await open()).toEqual(["content", "content", 7]);
+    await writeFile(mounted.path("f"), "new");
+    expect(await open()).toEqual(["content", "content", 7]);
+    expect(await readFile(mounted.path("f"), "utf8")).toBe("new");
+  });
+
   test("every kind of open beside every other one reads, writes and maps the same bytes", async () => {
     const mounted = await mount(false);
     const path = mounted.path("f");

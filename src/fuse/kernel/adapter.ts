@@ -73,6 +73,8 @@ export class Adapter {
 
   /** Releases everything that is still open, when the kernel is gone. */
   close(): void {
+    // the device is closed and its number may be another file's: no ioctl any more
+    this.ioModes.disable();
     this.stashes.clear();
     for (const file of this.files.drain()) this.removeFile(file);
     for (const stream of this.directories.drain()) this.removeDirectory(stream);

@@ -1,5 +1,5 @@
 import type { AttributeChanges, Entry, FileHandle, MaybePromise } from "../../fs/file-system.ts";
-import { FsError } from "../../posix/errno.ts";
+import { Errno, FsError } from "../../posix/errno.ts";
 import type { Nanoseconds } from "../../posix/stat.ts";
 import { andThen } from "../operation.ts";
 import { Opcode, SetattrValid } from "./abi.ts";
@@ -28,6 +28,37 @@ function attrOf(adapter: Adapter, node: Node, entry: Entry): Reply {
   return handle === undefined ? STALE : { kind: "attr", entry: handle.entry() };
 }
 
+/**
+ * Asks by path, and by handle where the path says nothing about the node: detached, or gone behind the kernel's back.
+ * The kernel sends no fh for fstat(2) and fchmod(2), also when the name is gone (fuse_update_get_attr).
+ */
+function ask(
+  adapter: Adapter,
+  node: Node,
+  byName: (path: string) => MaybePromise<Entry>,
+  byHandle: (handle: FileHandle) => MaybePromise<Entry>,
+): MaybePromise<Reply> {
+  const fromHandle = (handle: FileHandle): MaybePromise<Reply> =>
+    andThen(byHandle(handle), (entry) => ({ kind: "attr", entry }));
+  const orHandle = (error: unknown): MaybePromise<Reply> => {
+    const handle = handleOf(adapter, node);
+    const isGone = error instanceof FsError && error.errno === Errno.ENOENT;
+    if (handle === undefined || !isGone) throw error;
+    return fromHandle(handle);
+  };
+  const own = node.attached ? undefined : handleOf(adapter, node);
+  if (own !== undefined) return fromHandle(own);
+  let found: MaybePromise<Reply>;
+  try {
+    found = andThen(byPath(adapter, node, undefined, byName), (entry) =>
+      attrOf(adapter, node, entry),
+    );
+  } catch (error) {
+    return orHandle(error);
+  }
+  return found instanceof Promise ? found.catch(orHandle) : found;
+}
+
 function getattr(
   adapter: Adapter,
   request: Request,
@@ -36,13 +67,11 @@ function getattr(
   if (argument.fh !== undefined) {
     return { kind: "attr", entry: adapter.files.get(argument.fh).handle.entry() };
   }
-  const node = adapter.nodes.get(request.nodeid);
-  // the kernel sends no fh for fstat(2), also when the name is gone (fuse_update_get_attr)
-  const handle = node.attached ? undefined : handleOf(adapter, node);
-  if (handle !== undefined) return { kind: "attr", entry: handle.entry() };
-  return andThen(
-    byPath(adapter, node, undefined, (path) => adapter.fileSystem.getattr(path, request)),
-    (entry) => attrOf(adapter, node, entry),
+  return ask(
+    adapter,
+    adapter.nodes.get(request.nodeid),
+    (path) => adapter.fileSystem.getattr(path, request),
+    (handle) => handle.entry(),
   );
 }
 
@@ -61,15 +90,15 @@ function setattr(
     throw new FsError("EFBIG", "Cannot make a file that large");
   }
   for (const directory of node.parent?.directories ?? []) directory.touched.add(node.name);
-  let handle: FileHandle | undefined;
-  if (fh !== undefined) handle = adapter.files.get(fh).handle;
-  else if (!node.attached) handle = handleOf(adapter, node);
-  if (handle !== undefined) {
+  if (fh !== undefined) {
+    const { handle } = adapter.files.get(fh);
     return andThen(handle.setattr(changes, request), (entry) => ({ kind: "attr", entry }));
   }
-  return andThen(
-    byPath(adapter, node, undefined, (path) => adapter.fileSystem.setattr(path, changes, request)),
-    (entry) => attrOf(adapter, node, entry),
+  return ask(
+    adapter,
+    node,
+    (path) => adapter.fileSystem.setattr(path, changes, request),
+    (handle) => handle.setattr(changes, request),
   );
 }
 

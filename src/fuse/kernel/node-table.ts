@@ -150,7 +150,8 @@ export class NodeTable {
     let node: Node | undefined = start;
     while (node !== undefined && node !== this.root && isUnused(node)) {
       const parent: Node | undefined = node.parent;
-      this.#nodes.delete(node.nodeid);
+      // freed before: a former child may outlive it, and its name may be another's by now
+      if (!this.#nodes.delete(node.nodeid)) return;
       if (parent === undefined) return;
       if (node.attached) parent.children.delete(node.name);
       else forgetFormer(node, parent);

@@ -21,6 +21,7 @@ export type Command =
   | { readonly do: "unmount"; readonly lazy: boolean }
   | { readonly do: "delays"; readonly delays: Readonly<Record<string, number>> }
   | { readonly do: "announce"; readonly change: Change }
+  | { readonly do: "remove"; readonly path: string }
   | { readonly do: "replace"; readonly path: string; readonly text: string };
 
 async function main(): Promise<void> {
@@ -43,6 +44,9 @@ async function main(): Promise<void> {
         return undefined;
       case "announce":
         memory.announce(command.change);
+        return undefined;
+      case "remove":
+        memory.unlink(command.path);
         return undefined;
       case "replace":
         memory.replace(command.path, command.text);

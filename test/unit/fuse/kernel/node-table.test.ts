@@ -129,6 +129,17 @@ test("a detached node is freed with the name it could come back to", () => {
   expect(table.size).toBe(4);
 });
 
+test("a former child that outlives its parent takes nothing from the parent's successor", () => {
+  const { table, e, f } = sample();
+  table.loseName(e, "f");
+  for (const nodeid of [e.nodeid, e.parent?.nodeid ?? 0]) table.forget(nodeid, 1);
+  const successor = table.bind(table.root, "d", directory(2));
+  successor.nlookup = 1;
+  table.forget(f.nodeid, 1);
+  expect(table.find("/d")).toBe(successor);
+  expect(table.size).toBe(2);
+});
+
 test("isContested() is true while a detached node of the name is written or waited for", () => {
   const { table, e } = sample();
   expect(table.isContested(e, "f")).toBe(false);

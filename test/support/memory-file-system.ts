@@ -13,16 +13,11 @@ import {
 } from "../../src/fs/file-system.ts";
 import { FsError } from "../../src/posix/errno.ts";
 import { parseOpenFlags } from "../../src/posix/open-flags.ts";
-import {
-  baseName,
-  checkName,
-  isBelowOrEqual,
-  parentPath,
-  splitPath,
-} from "../../src/posix/path.ts";
+import { baseName, checkName, isBelowOrEqual, parentPath } from "../../src/posix/path.ts";
 import { FileType, isDirectory, S_ISGID, type StatFs } from "../../src/posix/stat.ts";
 import { BackedContent, type FileContent, MemoryContent } from "./mount/file-content.ts";
 import { type HandleHost, MemoryDirectoryHandle, MemoryFileHandle } from "./mount/memory-handle.ts";
+import { checkReplace, findInode, parentOf } from "./mount/memory-tree.ts";
 import { type InodeSeed, MemoryInode } from "./mount/memory-inode.ts";
 
 /** How the file system behaves. */
@@ -148,12 +143,13 @@ export class MemoryFileSystem implements FileSystem, HandleHost {
       sourceParent.children.set(baseName(from), target);
     } else {
       if (source === target) return;
-      if (target !== undefined) this.#checkReplace(source, target, to);
+      if (target !== undefined) checkReplace(source, target, to);
       if (target !== undefined) this.#unlinkName(to, target);
       sourceParent.children.delete(baseName(from));
     }
     targetParent.children.set(baseName(to), source);
-    source.ctime = nowOf(sourceParent, targetParent);
+    for (const inode of [sourceParent, targetParent]) inode.touch();
+    source.change({});
   }
 
   open(path: string, flags: number): FileHandle {
@@ -215,7 +211,7 @@ export class MemoryFileSystem implements FileSystem, HandleHost {
     const old = this.#unpublished.get(inode);
     if (old === undefined) return;
     this.#unpublished.delete(inode);
-    const parent = old.isLinked ? this.#parentOf(old, this.#root) : undefined;
+    const parent = old.isLinked ? parentOf(old, this.#root) : undefined;
     if (parent === undefined) return;
     for (const [name, child] of parent.children) {
       if (child === old) parent.children.set(name, inode);
@@ -280,16 +276,6 @@ export class MemoryFileSystem implements FileSystem, HandleHost {
     return inode;
   }
 
-  #checkReplace(source: MemoryInode, target: MemoryInode, to: string): void {
-    if (isDirectory(source) && !isDirectory(target)) {
-      throw new FsError("ENOTDIR", `Cannot replace "${to}"`);
-    }
-    if (!isDirectory(source) && isDirectory(target)) {
-      throw new FsError("EISDIR", `Cannot replace "${to}"`);
-    }
-    if (target.children.size > 0) throw new FsError("ENOTEMPTY", `Cannot replace "${to}"`);
-  }
-
   #unlinkName(path: string, inode: MemoryInode): void {
     const parent = this.#find(parentPath(path));
     parent.children.delete(baseName(path));
@@ -301,28 +287,6 @@ export class MemoryFileSystem implements FileSystem, HandleHost {
   }
 
   #find(path: string): MemoryInode {
-    let inode = this.#root;
-    for (const name of splitPath(path)) {
-      checkName(name);
-      if (!isDirectory(inode)) throw new FsError("ENOTDIR", `Cannot find "${path}"`);
-      const child = inode.children.get(name);
-      if (child === undefined) throw new FsError("ENOENT", `Cannot find "${path}"`);
-      inode = child;
-    }
-    return inode;
+    return findInode(this.#root, path);
   }
-
-  #parentOf(inode: MemoryInode, directory: MemoryInode): MemoryInode | undefined {
-    for (const child of directory.children.values()) {
-      if (child === inode) return directory;
-      const below = this.#parentOf(inode, child);
-      if (below !== undefined) return below;
-    }
-    return undefined;
-  }
-}
-
-function nowOf(...parents: readonly MemoryInode[]): bigint {
-  for (const parent of parents) parent.touch();
-  return parents[0]?.mtime ?? 0n;
 }

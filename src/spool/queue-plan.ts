@@ -61,12 +61,12 @@ export class GraphPlan implements QueuePlan, PlanMark {
     const { graph } = this.#host;
     const before = this.#clear(to.key);
     const source = graph.holder(from.key);
-    // a rename back before the first one ran
-    if (source === to.key) return;
-    const { etag, size } = from;
     // the name was on its way back to where its bytes were before others came in between: now it leaves again
     const back = source === from.key ? undefined : graph.fate(from.key);
     if (back !== undefined && isCopyFrom(back, source)) this.delete(from.key, false);
+    // a rename back before the first one ran
+    if (source === to.key) return;
+    const { etag, size } = from;
     // what is to happen to the source waits for the new copy
     const last = graph.last(source);
     const postponed = this.#cancelWaiting(source, (record) => record.kind !== "copy");

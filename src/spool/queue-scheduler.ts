@@ -4,6 +4,8 @@ import { begin, type Operation } from "./operation.ts";
 import { ReadyHeap } from "./ready-heap.ts";
 
 export interface SchedulerHost {
+  /** How many may be under way, if fewer than otherwise. */
+  limit(): number;
   /** Whether nothing speaks against starting it now. */
   mayStart(operation: Operation): boolean;
   /** Resolves when readers no longer need what the operation replaces; undefined: it replaces nothing. */
@@ -45,7 +47,7 @@ export class QueueScheduler {
 
   /** Starts what may start. */
   pump(): void {
-    while (this.#open && this.#slots < this.#concurrency) {
+    while (this.#open && this.#slots < Math.min(this.#concurrency, this.#host.limit())) {
       const operation = this.#ready.pop();
       if (operation === undefined) return;
       if (!this.#preparing.has(operation) && this.#host.mayStart(operation)) {

@@ -20,6 +20,12 @@ interface Failing {
   message: string;
 }
 
+/** So many failures in a row, with no success, are not the fault of keys. */
+const OUTAGE_FAILURES = 4;
+/** During an outage so many operations at a time find out whether it is over. */
+const PROBES = 2;
+const LONGEST_OUTAGE_PAUSE_MS = 10_000;
+
 // what no other key's success can mend
 const ownErrnos: ReadonlySet<number | undefined> = new Set([
   Errno.EACCES,
@@ -34,22 +40,43 @@ const ownErrnos: ReadonlySet<number | undefined> = new Set([
 /**
  * An operation sleeps after each failure, with capped exponential backoff and full jitter. A success wakes all that
  * failed on account of S3 or the network. One that fails while others succeed is to blame itself and sleeps by itself.
+ * During an outage everything pauses but for probes, so that a long queue does not mean many requests.
  */
 export class RetrySchedule {
   readonly #failing = new Map<Operation, Failing>();
   readonly #wake: (operation: Operation) => void;
+  readonly #resume: () => void;
   readonly #minMs: number;
   readonly #maxMs: number;
   readonly #isRefused: (error: unknown) => boolean;
   #troubleSince: number | undefined;
   #trouble: string | undefined;
   #lastSuccess = -Infinity;
+  #failuresInRow = 0;
+  #outagePause: NodeJS.Timeout | undefined;
 
-  constructor(options: RetryOptions, wake: (operation: Operation) => void) {
-    this.#wake = wake;
+  /** `wake` is called when an operation may be tried again, `resume` when operations may start again at all. */
+  constructor(
+    options: RetryOptions,
+    on: { wake: (operation: Operation) => void; resume: () => void },
+  ) {
+    this.#wake = on.wake;
+    this.#resume = on.resume;
     this.#minMs = options.minMs ?? 1000;
     this.#maxMs = options.maxMs ?? 60_000;
     this.#isRefused = options.isRefused ?? (() => false);
+  }
+
+  /** How many operations may be under way. */
+  get limit(): number {
+    if (this.#outagePause !== undefined) return 0;
+    return this.#failuresInRow < OUTAGE_FAILURES ? Infinity : PROBES;
+  }
+
+  /** Someone waits for the next probe. */
+  endPause(): void {
+    clearTimeout(this.#outagePause);
+    this.#outagePause = undefined;
   }
 
   isAsleep(operation: Operation): boolean {
@@ -94,7 +121,7 @@ export class RetrySchedule {
       (failing.attempts > 2 && this.#lastSuccess > startedAt);
     this.#report(operation, failing, isOwn);
     failing.refused = isOwn;
-    if (!isOwn) this.#trouble = message;
+    if (!isOwn) this.#countFailure(message);
     // newest last
     this.#failing.delete(operation);
     this.#failing.set(operation, failing);
@@ -106,6 +133,8 @@ export class RetrySchedule {
   succeeded(operation: Operation): void {
     this.#lastSuccess = performance.now();
     this.#trouble = undefined;
+    this.#failuresInRow = 0;
+    this.endPause();
     const failing = this.#failing.get(operation);
     this.forget(operation);
     if (failing?.refused === true) {
@@ -135,7 +164,22 @@ export class RetrySchedule {
   }
 
   stop(): void {
+    this.endPause();
     for (const { timer } of this.#failing.values()) clearTimeout(timer);
+  }
+
+  #countFailure(message: string): void {
+    this.#trouble = message;
+    this.#failuresInRow += 1;
+    const beyond = this.#failuresInRow - OUTAGE_FAILURES;
+    if (beyond < 0 || this.#outagePause !== undefined) return;
+    const longest = Math.min(this.#maxMs, LONGEST_OUTAGE_PAUSE_MS);
+    const pause = Math.min(longest, this.#minMs * 2 ** Math.min(beyond, 20));
+    this.#outagePause = setTimeout(() => {
+      this.#outagePause = undefined;
+      this.#resume();
+    }, Math.random() * pause);
+    this.#outagePause.unref();
   }
 
   #report(operation: Operation, failing: Failing, isOwn: boolean): void {

@@ -87,7 +87,8 @@ export interface QueueEvents {
   copied(record: QueueRecord & { kind: "copy" }, etag: string): readonly NameChange[];
   /**
    * `was.key` is about to be overwritten, and a copy saved what it held under `now`: a name with key `to` whose entry says
-   * that its bytes are at `was` (key and etag) has them at `now` from here on. A name that says otherwise is left alone.
+   * that its bytes are at `was` (key and etag; `was.key` may be the name's own key) has them at `now` from here on. A name
+   * that says otherwise is left alone.
    */
   relocated(to: string, was: ObjectPlace, now: ObjectPlace): readonly NameChange[];
   /** The source of a rename was replaced or removed by someone else before it was copied. */

@@ -1,4 +1,5 @@
 // The queue that makes the bucket follow the namespace.
+import { setMaxListeners } from "node:events";
 import { log } from "../log.ts";
 import { FsError, toSystemFsError } from "../posix/errno.ts";
 import type { MountState } from "../state/mount-state.ts";
@@ -54,18 +55,21 @@ export class BackgroundUploadQueue implements UploadQueue {
       },
     });
     this.#scheduler = new QueueScheduler(options.concurrency ?? 16, {
+      limit: () => this.#retries.limit,
       mayStart: (operation) => this.#mayStart(operation),
       prepare: (operation) => this.#prepare(operation),
       run: (operation) => this.#attempt(operation),
     });
-    this.#retries = new RetrySchedule(options.retry ?? {}, (operation) => {
-      this.#scheduler.offer(operation);
-      this.#scheduler.pump();
+    this.#retries = new RetrySchedule(options.retry ?? {}, {
+      wake: (operation) => this.#offer([operation]),
+      resume: () => this.#scheduler.pump(),
     });
     this.#waiters = new QueueWaiters(
       options.patienceMs ?? 30_000,
       (operation) => this.#retries.failure(operation) ?? this.#retries.trouble,
     );
+    // every request of every operation listens
+    setMaxListeners(0, this.#abort.signal);
     this.#load();
   }
 
@@ -107,6 +111,7 @@ export class BackgroundUploadQueue implements UploadQueue {
       if (failure !== undefined) return Promise.reject(lostError(key, failure));
     }
     const settled = this.#waiters.settled(key, last);
+    this.#retries.endPause();
     // someone waits: no pause, and no waiting for a release that comes after this very call
     for (const operation of this.#graph.lane(key)) {
       this.#retries.wake(operation);
@@ -239,6 +244,8 @@ export class BackgroundUploadQueue implements UploadQueue {
       this.#failed.set(operation, outcome.reason);
       log.error("Cannot upload %j: %s", key, outcome.reason);
       this.#waiters.failed(operation, lostError(key, outcome.reason));
+      // no one drains what is lost
+      this.#waiters.left(operation, () => undefined);
     } catch (error) {
       if (!this.#abort.signal.aborted) {
         this.#retries.failed(operation, error, startedAt);

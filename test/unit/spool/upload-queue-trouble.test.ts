@@ -42,6 +42,24 @@ describe("trouble", () => {
     });
   });
 
+  test("a long queue does not mean many requests while S3 is down", async () => {
+    bench.queue = bench.makeQueue({ retry: { minMs: 50, maxMs: 200 } });
+    let down = true;
+    bench.store.before = () => {
+      if (down) throw s3Error("connection refused");
+    };
+    const staged = await bench.staged("x");
+    await bench.change((plan) => {
+      for (let i = 0; i < 500; i++) plan.put({ key: `k${i}`, staged, size: 1, inBucket: false });
+    });
+    bench.queue.start(bench.events);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(bench.store.log.length).toBeLessThan(100);
+    down = false;
+    await bench.queue.drained();
+    expect(bench.store.objects.size).toBe(500);
+  });
+
   test("a refused key does not hold up the others", async () => {
     bench.queue = bench.makeQueue({ concurrency: 1 });
     bench.store.before = (_verb, key) => {

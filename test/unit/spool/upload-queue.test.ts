@@ -254,3 +254,42 @@ describe("move", () => {
     expect(bench.store.contents()).toEqual({ b: "one" });
   });
 });
+
+describe("a plan", () => {
+  test("restores everything when it is rolled back", async () => {
+    bench.store.set("a", "old");
+    await bench.put("a", "one", true);
+    await bench.put("b", "two");
+    const before = new Map(bench.state.journal);
+    bench.state.before = () => {
+      throw new FsError("ENOSPC", "full");
+    };
+    const renamed = bench.change((plan) => {
+      plan.delete("a", true);
+      plan.put({ key: "b", staged: "unused", size: 1, inBucket: false });
+    });
+    await expect(renamed).rejects.toMatchObject({ code: "ENOSPC" });
+    bench.state.before = () => undefined;
+    expect(bench.state.journal).toEqual(before);
+    bench.queue.start(bench.events);
+    await bench.queue.drained();
+    expect(bench.store.contents()).toEqual({ a: "one", b: "two" });
+  });
+
+  test("cancel() withdraws an upload, and sends the delete that it had replaced", async () => {
+    bench.store.set("a", "old");
+    bench.store.set("b", "old");
+    await bench.change((plan) => plan.delete("a", true));
+    const a = await bench.put("a", "one");
+    const b = await bench.put("b", "one", true);
+    await bench.change((plan) => {
+      plan.cancel("a", a);
+      plan.cancel("b", b);
+      plan.cancel("b", "not this one");
+    });
+    bench.queue.start(bench.events);
+    await bench.queue.drained();
+    expect(bench.store.contents()).toEqual({ b: "old" });
+    expect(await isGone(bench.spool, a)).toBe(true);
+  });
+});

@@ -69,8 +69,7 @@ export class IndexWriter {
     this.timer = undefined;
     this.failing = false;
     do {
-      this.running ??= this.run();
-      await this.running;
+      await this.start();
     } while (!this.failing && this.steps[0] !== undefined && this.steps[0].state !== "waiting");
     return this.steps.length === 0;
   }
@@ -80,13 +79,21 @@ export class IndexWriter {
     const delay = this.failing ? RETRY_MS : DELAY_MS;
     this.timer = setTimeout(() => {
       this.timer = undefined;
-      this.running ??= this.run();
+      void this.start();
     }, delay);
     // names that never got there are in the journal
     this.timer.unref();
   }
 
-  /** Never rejects. */
+  /** Never rejects. The end is noted in a later turn: a run with nothing to do ends before its promise is kept. */
+  private start(): Promise<void> {
+    this.running ??= this.run().finally(() => {
+      this.running = undefined;
+      if (this.steps[0] !== undefined && this.steps[0].state !== "waiting") this.schedule();
+    });
+    return this.running;
+  }
+
   private async run(): Promise<void> {
     for (let batch = this.takeBatch(); batch.length > 0; batch = this.takeBatch()) {
       if (!(await this.writeBatch(batch))) {
@@ -94,8 +101,6 @@ export class IndexWriter {
         break;
       }
     }
-    this.running = undefined;
-    if (this.steps[0] !== undefined && this.steps[0].state !== "waiting") this.schedule();
   }
 
   private takeBatch(): IndexStep[] {

@@ -106,7 +106,10 @@ export class RecordStore {
     clearTimeout(this.timer);
     this.timer = undefined;
     while (this.running !== undefined) await this.running;
-    this.running = this.writeDirty();
+    // cleared by a callback, since with nothing to write writeDirty() is done before the assignment is
+    this.running = this.writeDirty().finally(() => {
+      this.running = undefined;
+    });
     await this.running;
   }
 
@@ -141,8 +144,6 @@ export class RecordStore {
     } catch (error) {
       await settleCommitError(error);
       this.timer ??= setTimeout(() => void this.flush(), FLUSH_MS * 50).unref();
-    } finally {
-      this.running = undefined;
     }
   }
 }

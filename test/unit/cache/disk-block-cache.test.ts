@@ -86,6 +86,19 @@ test("two uses that write the same bytes at once make one object", async () => {
   expect(cache.status()).toMatchObject({ bytes: object.size, objects: 1 });
 });
 
+test("records are written in several rounds, and none is lost", async () => {
+  const cache = await fixture.open();
+  const objects = Array.from({ length: 4 }, (_, i) => version(`k${i}`, 100));
+  for (const object of objects) {
+    await fill(cache, object);
+    // longer than the store collects changes
+    await new Promise((resolve) => setTimeout(resolve, 300));
+  }
+  await fixture.close(cache);
+  const again = await fixture.open();
+  for (const object of objects) expect(isCached(again, object)).toBe(true);
+});
+
 test("an abandoned block leaves nothing behind", async () => {
   const cache = await fixture.open();
   const object = version("a", 2 * BLOCK_SIZE);

@@ -88,6 +88,19 @@ test("learn() and mutate() of one name leave the later of both", async () => {
   });
 });
 
+test("sync() may find nothing to do, any number of times", async () => {
+  await withState(async (state) => {
+    for (let i = 0; i < 3; i++) {
+      await Promise.all([state.sync(), state.sync()]);
+      state.learn([{ parent: 1, name: `n${i}`, entry: fileEntry({ ino: i }) }]);
+      await state.mutate({ names: [{ parent: 1, name: `m${i}`, entry: fileEntry({ ino: i }) }] });
+      await state.sync();
+    }
+    await state.sync();
+    expect(namesOf(state, 1)).toEqual(["m0", "m1", "m2", "n0", "n1", "n2"]);
+  });
+});
+
 test("children() merges pending and stored names in bytewise order", async () => {
   await withState(async (state) => {
     const stored = ["b", "a", "\u{ff5e}", "\u{1f600}", "Z", "a0", "a/".slice(0, 1) + "!", "é"];

@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { LRUCache } from "lru-cache";
 import type { ObjectId } from "./object-record.ts";
 import type { RecordStore } from "./record-store.ts";
+import { UsageOrder } from "./usage-order.ts";
 
 /** What eviction has to know of an object. */
 export interface CatalogueEntry {
@@ -69,25 +70,31 @@ export class Catalogue {
 
   /** Takes over what an earlier run left; in slices, so that the event loop goes on. */
   async load(records: RecordStore): Promise<void> {
-    const found: { id: ObjectId; lastUsed: number; bytes: number }[] = [];
-    let sliceEnd = performance.now() + SLICE_MS;
+    const pause = pauser();
+    const found = new UsageOrder();
     for (const chunk of records.summaries()) {
-      for (const summary of chunk) found.push(summary);
-      if (performance.now() < sliceEnd) continue;
-      await nextTurn();
-      sliceEnd = performance.now() + SLICE_MS;
+      for (const { id, bytes, lastUsed } of chunk) found.add(id, bytes, lastUsed);
+      await pause();
     }
-    found.sort((a, b) => a.lastUsed - b.lastUsed);
-    for (const [i, { id, bytes }] of found.entries()) {
+    let count = 0;
+    for (const { id, bytes } of found.sorted()) {
       if (this.touched?.has(id) !== true && bytes > 0) {
         this.order.set(id, { bytes, isVerified: false });
         this.total += bytes;
       }
-      if (i % 1000 !== 0 || performance.now() < sliceEnd) continue;
-      await nextTurn();
-      sliceEnd = performance.now() + SLICE_MS;
+      if (++count % 500 === 0) await pause();
     }
     for (const id of this.touched ?? []) this.order.get(id);
     this.touched = undefined;
   }
+}
+
+/** A function that lets other work of the event loop go first once its slice is used up. */
+function pauser(): () => Promise<void> {
+  let sliceEnd = performance.now() + SLICE_MS;
+  return async () => {
+    if (performance.now() < sliceEnd) return;
+    await nextTurn();
+    sliceEnd = performance.now() + SLICE_MS;
+  };
 }

@@ -8,14 +8,24 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          include: ["unit/**/*.test.ts", "s3/**/*.test.ts", "posix/core.test.ts", "model/core*.test.ts"],
+          include: [
+            "unit/**/*.test.ts",
+            "s3/**/*.test.ts",
+            "posix/core*.test.ts",
+            "model/core*.test.ts",
+          ],
           testTimeout: 20_000,
         },
       },
       {
         test: {
           name: "mount",
-          include: ["mount/**/*.test.ts", "posix/kernel*.test.ts", "semantics/**/*.test.ts", "model/mount*.test.ts"],
+          include: [
+            "mount/**/*.test.ts",
+            "posix/kernel*.test.ts",
+            "semantics/**/*.test.ts",
+            "model/mount*.test.ts",
+          ],
           pool: "forks",
           fileParallelism: false,
           testTimeout: 60_000,

@@ -118,7 +118,7 @@ export class Files implements SessionHost {
     if (type !== FileType.file) throw new FsError("ENXIO", `Cannot open "${path}": a special file`);
     if (writes) return this.#openForWrite(located, { ...access, writable: true });
     const session = this.#parts.sessions.visible(entry.ino);
-    if (session) return new SessionHandle(session, this, { writable: false, append: false });
+    if (session) return new SessionHandle(session, this, access);
     if (entry.staged !== undefined) return this.#openStaged(located);
     if (!entry.etag) return this.#openUnknown(located);
     const reader = this.#useObject(located);

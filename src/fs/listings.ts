@@ -1,5 +1,6 @@
 // What a directory holds: from memory while it is known, else listed page by page.
 import { log } from "../log.ts";
+import { listAllPages } from "../s3/list-all-pages.ts";
 import type { ObjectStore } from "../s3/object-store.ts";
 import type { KeyMap } from "./core-options.ts";
 import type { Learner } from "./learn.ts";
@@ -61,17 +62,11 @@ export class Listings {
     const seen = this.#namespace.observe();
     const tree = new ListedTree();
     try {
-      let token: string | undefined;
-      do {
-        const page = await this.#store.listObjects({
-          prefix,
-          ...(deep ? {} : { delimiter: "/" as const }),
-          ...(token === undefined ? {} : { continuationToken: token }),
-        });
+      const delimiter = deep ? {} : { delimiter: "/" as const };
+      for await (const page of listAllPages(this.#store, { prefix, ...delimiter })) {
         for (const info of page.objects) tree.add(info.key.slice(prefix.length), info);
         for (const common of page.commonPrefixes) tree.addPrefix(common.slice(prefix.length));
-        token = page.nextToken;
-      } while (token !== undefined);
+      }
       reportHidden(directory.path, tree.hidden);
       this.#learner.merge(directory, tree.root, seen, { complete: true, deep });
     } finally {

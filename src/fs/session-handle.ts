@@ -1,5 +1,6 @@
 // open(2) on a file that is being written: reads and writes go to the session's staged file.
 import { log } from "../log.ts";
+import { FsError } from "../posix/errno.ts";
 import type {
   AttributeChanges,
   CallContext,
@@ -24,6 +25,7 @@ export class SessionHandle implements FileHandle {
   readonly keepCache = true;
   readonly #session: WriteSession;
   readonly #host: SessionHost;
+  readonly #readable: boolean;
   readonly #writable: boolean;
   readonly #append: boolean;
 
@@ -31,10 +33,11 @@ export class SessionHandle implements FileHandle {
   constructor(
     session: WriteSession,
     host: SessionHost,
-    access: { writable: boolean; append: boolean },
+    access: { readable: boolean; writable: boolean; append: boolean },
   ) {
     this.#session = session;
     this.#host = host;
+    this.#readable = access.readable;
     this.#writable = access.writable;
     this.#append = access.append;
     session.users += 1;
@@ -53,6 +56,7 @@ export class SessionHandle implements FileHandle {
   }
 
   read(offset: number, length: number, context: CallContext): MaybePromise<readonly Uint8Array[]> {
+    if (!this.#readable) throw new FsError("EBADF", "Cannot read a file opened for writing only");
     return this.#session.read(offset, length, context.signal);
   }
 

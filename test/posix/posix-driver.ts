@@ -25,6 +25,8 @@ export interface PosixFile {
 export interface PosixDriver {
   /** Whether the kernel is in between: it checks permissions, follows symlinks and resolves paths. */
   readonly viaKernel: boolean;
+  /** False where RENAME_EXCHANGE is refused with EINVAL, as many file systems do. */
+  readonly canExchange?: boolean;
   lstat(path: string): Promise<PosixStat>;
   open(path: string, flags: number, mode?: number): Promise<PosixFile>;
   mkdir(path: string, mode?: number): Promise<void>;

@@ -68,11 +68,16 @@ export function renameTests(context: () => SuiteContext): void {
     expect(await readFile(driver, at("c"))).toBe("one");
   });
 
-  test("EXCHANGE swaps a file and a directory", async () => {
+  test("EXCHANGE swaps a file and a directory, or is refused", async () => {
     const { driver, at } = context();
     await writeFile(driver, at("a"), "one");
     await driver.mkdir(at("d"));
     await makeFile(driver, at("d/x"));
+    if (driver.canExchange === false) {
+      await fails(driver.rename(at("a"), at("d"), EXCHANGE), "EINVAL");
+      expect(await readFile(driver, at("a"))).toBe("one");
+      return;
+    }
     await driver.rename(at("a"), at("d"), EXCHANGE);
     expect(await readFile(driver, at("d"))).toBe("one");
     expect([...(await driver.readdir(at("a"))).keys()]).toEqual(["x"]);

@@ -82,8 +82,9 @@ def read_streams_bound(run: Run) -> dict[str, float]:
 
 
 def list_long(run: Run, system: FileSystem) -> Result:
-    """`ls -l` of a large directory, from nothing."""
+    """`ls -l` of a large directory of which only the name is known."""
     with run.mount(system) as mount:
+        os.stat(mount.root / "list")
         with run.server.counting() as requests:
             started = time.monotonic()
             done = subprocess.run(

@@ -69,8 +69,8 @@ export class Learner {
     let entry = this.#namespace.get(parent, name);
     if (!seen.touched(parent, name)) {
       const merged = isDirectoryNow
-        ? this.#directoryEntry(path, entry, node)
-        : node.object && this.#fileEntry(path, entry, node.object);
+        ? this.#directoryEntry(path, entry, node, seen)
+        : node.object && this.#fileEntry(path, entry, node.object, seen);
       if (!merged) return;
       this.#namespace.learn([{ parent, name, entry: merged }]);
       if (entry && (merged.ino !== entry.ino || merged.generation !== entry.generation)) {
@@ -95,11 +95,12 @@ export class Learner {
     path: string,
     known: NamespaceEntry | undefined,
     node: ListedNode,
+    seen: Observation,
   ): NamespaceEntry | undefined {
     const until = Date.now() + this.#options.statCacheTtlMs;
     if (known && isDirectory(known)) return { ...known, until: known.local ? Infinity : until };
     if (known && this.#isOurs(known)) return undefined;
-    if (!this.#hasLiveKeys(path, node)) return undefined;
+    if (!this.#hasLiveKeys(path, node, seen)) return undefined;
     const mode = FileType.directory | this.#options.dirMode;
     return this.#adorn(path, newEntry(this.#namespace.nextIno(), mode, this.#options, { until }));
   }
@@ -108,8 +109,9 @@ export class Learner {
     path: string,
     known: NamespaceEntry | undefined,
     object: ObjectInfo,
+    seen: Observation,
   ): NamespaceEntry | undefined {
-    if (this.#queue.fate(object.key) !== undefined) return undefined;
+    if (this.#queue.fate(object.key) !== undefined || seen.removed(object.key)) return undefined;
     if (known && this.#isOurs(known)) return undefined;
     const until = Date.now() + this.#options.statCacheTtlMs;
     const isFile = known !== undefined && (known.mode & FileType.mask) === FileType.file;
@@ -142,14 +144,22 @@ export class Learner {
     return false;
   }
 
-  /** Whether any listed key below is not about to be deleted by us. */
-  #hasLiveKeys(path: string, node: ListedNode): boolean {
-    if (node.prefix) return true;
+  /**
+   * Whether any listed key below is not about to be deleted by us. What lies below a common prefix was not told: while
+   * deletes of ours are on their way there (a directory was renamed or removed) it does not count as a directory.
+   */
+  #hasLiveKeys(path: string, node: ListedNode, seen: Observation): boolean {
+    if (node.prefix) {
+      const prefix = `${this.#keys.toKey(path)}/`;
+      if (!this.#queue.removesBelow(prefix) && !seen.removedBelow(prefix)) return true;
+    }
     const isLive = (object: ObjectInfo | undefined): boolean =>
-      object !== undefined && this.#queue.fate(object.key) !== "delete";
+      object !== undefined &&
+      this.#queue.fate(object.key) !== "delete" &&
+      !seen.removed(object.key);
     if (isLive(node.marker) || isLive(node.object)) return true;
     for (const [name, child] of node.children ?? []) {
-      if (this.#hasLiveKeys(joinPath(path, name), child)) return true;
+      if (this.#hasLiveKeys(joinPath(path, name), child, seen)) return true;
     }
     return false;
   }

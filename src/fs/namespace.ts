@@ -16,13 +16,16 @@ export interface Located {
 /** A listing under way: names changed by us since it began are not overwritten by its older view. */
 export interface Observation {
   touched(parent: number, name: string): boolean;
+  /** Whether we deleted the object at `key` meanwhile. */
+  removed(key: string): boolean;
+  removedBelow(prefix: string): boolean;
   end(): void;
 }
 
 export class Namespace {
   readonly #state: MountState;
   readonly #created = new Map<number, Map<string, NamespaceEntry>>();
-  readonly #observations = new Set<Set<string>>();
+  readonly #observations = new Set<{ readonly names: Set<string>; readonly keys: Set<string> }>();
 
   constructor(state: MountState) {
     this.#state = state;
@@ -107,11 +110,13 @@ export class Namespace {
   }
 
   observe(): Observation {
-    const touched = new Set<string>();
-    this.#observations.add(touched);
+    const observed = { names: new Set<string>(), keys: new Set<string>() };
+    this.#observations.add(observed);
     return {
-      touched: (parent, name) => touched.has(`${parent}/${name}`),
-      end: () => void this.#observations.delete(touched),
+      touched: (parent, name) => observed.names.has(`${parent}/${name}`),
+      removed: (key) => observed.keys.has(key),
+      removedBelow: (prefix) => [...observed.keys].some((key) => key.startsWith(prefix)),
+      end: () => void this.#observations.delete(observed),
     };
   }
 
@@ -134,7 +139,12 @@ export class Namespace {
   /** Notes a change of ours, so that listings that began before do not undo it. */
   touch(parent: number, name: string): void {
     if (this.#observations.size === 0) return;
-    for (const touched of this.#observations) touched.add(`${parent}/${name}`);
+    for (const { names } of this.#observations) names.add(`${parent}/${name}`);
+  }
+
+  /** Notes that we deleted an object, which listings that began before may still show. */
+  touchKey(key: string): void {
+    for (const { keys } of this.#observations) keys.add(key);
   }
 }
 

@@ -39,7 +39,7 @@ export class QueueFollower implements QueueEvents {
 
   relocated(to: string, was: ObjectPlace, now: ObjectPlace): readonly NameChange[] {
     return this.#change(to, (entry) =>
-      entry.key === was.key && entry.etag === was.etag
+      (entry.key ?? to) === was.key && entry.etag === was.etag
         ? { ...entry, key: now.key, etag: now.etag }
         : undefined,
     );
@@ -57,6 +57,10 @@ export class QueueFollower implements QueueEvents {
       const { key: _key, ...rest } = entry;
       return { ...rest, until: 0 };
     });
+  }
+
+  deleted(key: string): void {
+    this.#namespace.touchKey(key);
   }
 
   beforeReplace(key: string): Promise<void> {

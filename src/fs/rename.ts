@@ -192,6 +192,8 @@ export class Rename {
       { key: holder, etag: etag ?? "", size: entry.size },
       { key: toKey, inBucket: targetInBucket },
     );
-    return { ...rest, etag: etag ?? "", key: holder, until: Infinity };
+    const moved = { ...rest, etag: etag ?? "", until: Infinity };
+    // back where its bytes still are
+    return holder === toKey ? moved : { ...moved, key: holder };
   }
 }

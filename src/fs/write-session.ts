@@ -53,6 +53,8 @@ export class WriteSession {
   /** What fstat said when mtime was last set by someone, and the mtime that holds since then. */
   #clock: { mtimeNs: bigint; mtime: Nanoseconds };
   #committing: Promise<void> = Promise.resolve();
+  /** The time of the content before: what is written gets a later one, though another file may share the clock's tick. */
+  readonly #floor: Nanoseconds;
   /** Whether the kernel writes to the staged file on its own. */
   handedOut = false;
 
@@ -70,6 +72,7 @@ export class WriteSession {
     this.visible = init.visible;
     this.place = init.place;
     this.#entry = init.entry;
+    this.#floor = init.entry.mtime;
     this.#base = init.base;
     this.#clock = { mtimeNs: init.staged.stat().mtimeNs, mtime: init.entry.mtime };
   }
@@ -90,7 +93,7 @@ export class WriteSession {
     const file = this.staged.stat();
     const size = this.#base ? this.#base.size : file.size;
     const isWritten = !this.#base && file.mtimeNs !== this.#clock.mtimeNs;
-    const mtime = isWritten ? file.mtimeNs : this.#clock.mtime;
+    const mtime = isWritten ? laterThan(this.#floor, file.mtimeNs) : this.#clock.mtime;
     const ctime = isWritten && file.mtimeNs > this.#entry.ctime ? file.mtimeNs : this.#entry.ctime;
     return { ...this.#entry, generation: this.generation, size, mtime, ctime };
   }
@@ -202,10 +205,17 @@ export class WriteSession {
 
   #changedNow(): void {
     this.#writes += 1;
-    const now = nowNs();
+    const now = laterThan(this.#floor, nowNs());
     this.#entry = { ...this.#entry, ctime: now };
     this.#clock = { mtimeNs: this.staged.stat().mtimeNs, mtime: now };
   }
+}
+
+const SECOND_NS = 1_000_000_000n;
+
+/** `time`, or just after `floor` when that is as late; a floor far ahead was set by someone and does not count. */
+function laterThan(floor: Nanoseconds, time: Nanoseconds): Nanoseconds {
+  return time <= floor && floor - time < SECOND_NS ? floor + 1n : time;
 }
 
 /** S3's largest object: 5 TiB. */

@@ -40,6 +40,7 @@ export function completionOf(
     const names = events.copyFailed(record, outcome.reason);
     return { change: { dequeue, names }, ...(dropped === undefined ? {} : { dropped }) };
   }
+  if (record.kind === "delete") events.deleted(record.key);
   return { change: { dequeue: [seq] } };
 }
 

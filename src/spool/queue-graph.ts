@@ -99,6 +99,11 @@ export class QueueGraph {
     return this.lane(key).findLast(isLive);
   }
 
+  /** Every key that an operation touches. */
+  keys(): Iterable<string> {
+    return this.#lanes.keys();
+  }
+
   /** The last operation that writes or removes `key`. */
   fate(key: string): Operation | undefined {
     return this.lane(key).findLast(

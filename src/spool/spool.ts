@@ -62,8 +62,6 @@ export interface QueuePlan {
     from: { key: string; etag: string; size: number },
     to: { key: string; inBucket: boolean },
   ): void;
-  /** Takes the put of `staged` at `key` back, waiting or running (then it is aborted), with no request in its place: for ack=s3, when close(2) reported failure. */
-  cancel(key: string, staged: string): void;
   /** Withdraws the waiting upload of this staged file to `key` (its caller was told that it failed): the bucket keeps what it has. */
   cancel(key: string, staged: string): void;
   /** For StateChange.enqueue and .dequeue; read them when all calls above were made, in the same turn as MountState.mutate(). */
@@ -93,6 +91,8 @@ export interface QueueEvents {
   relocated(to: string, was: ObjectPlace, now: ObjectPlace): readonly NameChange[];
   /** The source of a rename was replaced or removed by someone else before it was copied. */
   copyFailed(record: QueueRecord & { kind: "copy" }, reason: Error): readonly NameChange[];
+  /** The object is gone; a listing that began before may still show it. */
+  deleted(key: string): void;
   /** Called before the object at `key` is overwritten or deleted: resolves when open readers no longer need it. */
   beforeReplace(key: string): Promise<void>;
 }
@@ -102,6 +102,8 @@ export interface UploadQueue {
   plan(): QueuePlan;
   /** Whether a waiting or running operation will write (`put`, `copy`) or remove (`delete`) `key`: the last one queued; undefined: none. */
   fate(key: string): "put" | "copy" | "delete" | undefined;
+  /** Whether a queued delete is of a key that starts with `prefix`; costs a look at every queued key. */
+  removesBelow(prefix: string): boolean;
   /** Resolves when no operation on `key` is running (waiting ones do not count). */
   idle(key: string): Promise<void>;
   /**

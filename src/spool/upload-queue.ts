@@ -87,6 +87,13 @@ export class BackgroundUploadQueue implements UploadQueue {
     return this.#graph.fate(key)?.record.kind;
   }
 
+  removesBelow(prefix: string): boolean {
+    for (const key of this.#graph.keys()) {
+      if (key.startsWith(prefix) && this.fate(key) === "delete") return true;
+    }
+    return false;
+  }
+
   idle(key: string): Promise<void> {
     return this.#isRunning(key) ? this.#waiters.idle(key) : Promise.resolve();
   }

@@ -16,6 +16,7 @@ export function quietEvents(): { -readonly [Name in keyof QueueEvents]: QueueEve
     copied: () => [],
     copyFailed: () => [],
     relocated: () => [],
+    deleted: () => undefined,
     beforeReplace: () => Promise.resolve(),
   };
 }

@@ -248,6 +248,7 @@ export class QueueModel {
       copied: (record, etag) =>
         moved(record.to, { key: record.from, etag: record.etag }, { key: record.to, etag }),
       relocated: moved,
+      deleted: () => undefined,
       copyFailed: () => {
         throw new Error("no one else touches the bucket");
       },

@@ -29,7 +29,7 @@ export function scanArguments(argv: readonly string[]): ScannedArguments {
     }
     const { name, inline } = splitArgument(argument);
     let value = inline;
-    if (value === undefined && takesValue(name)) {
+    if (value === undefined && (takesValue(name) || mayTake(name, argv[index + 1]))) {
       index += 1;
       value = argv[index];
     }
@@ -53,6 +53,14 @@ function takesValue(name: string): boolean {
   if (option !== undefined) return optionOf(option).type.alone === undefined;
   const canonical = canonicalName(name);
   return Object.hasOwn(goofysFlags, canonical) && goofysFlags[canonical]?.takesValue === true;
+}
+
+// an option that may stand alone, followed by one of its own words: `--passthrough off`
+function mayTake(name: string, next: string | undefined): boolean {
+  const option = findOption(name);
+  return (
+    option !== undefined && next !== undefined && optionOf(option).type.isWord?.(next) === true
+  );
 }
 
 function optionList(value: string | undefined): GivenOption[] {

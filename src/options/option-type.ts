@@ -7,13 +7,19 @@ export interface OptionType<T> {
   readonly placeholder: string;
   /** The value the option has when it stands alone; undefined where one must be given. "yes" gives it a `no-` form too. */
   readonly alone: string | undefined;
+  /** Of an option that may stand alone: whether the word after it is its value (`--passthrough off`). */
+  readonly isWord?: (text: string) => boolean;
   /** Throws OptionError saying what is wanted; `directory` is what relative paths are relative to. */
   parse(text: string, directory: string): T;
 }
 
+// not 1 and 0: a mount point may be called so
+const booleanWord = /^(true|yes|on|false|no|off)$/i;
+
 export const booleanType: OptionType<boolean> = {
   placeholder: "BOOL",
   alone: "yes",
+  isWord: (text) => booleanWord.test(text),
   parse: (text) => {
     if (/^(true|yes|on|1)$/i.test(text)) return true;
     if (/^(false|no|off|0)$/i.test(text)) return false;
@@ -47,6 +53,7 @@ export function choiceType<const T extends string>(words: readonly T[]): OptionT
   return {
     placeholder: words.join("|"),
     alone: undefined,
+    isWord: (text) => words.some((word) => word.toLowerCase() === text.toLowerCase()),
     parse: (text) => {
       const word = words.find((candidate) => candidate.toLowerCase() === text.toLowerCase());
       if (word === undefined) throw new OptionError(`want ${orList(words)}`);
@@ -59,6 +66,7 @@ export function choiceType<const T extends string>(words: readonly T[]): OptionT
 export const autoBooleanType: OptionType<boolean | "auto"> = {
   placeholder: "auto|BOOL",
   alone: "yes",
+  isWord: (text) => text.toLowerCase() === "auto" || booleanWord.test(text),
   parse: (text, directory) => {
     if (text.toLowerCase() === "auto") return "auto";
     try {

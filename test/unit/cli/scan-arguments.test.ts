@@ -1,4 +1,6 @@
 import { expect, test } from "vitest";
+import { optionNames, optionOf } from "../../../src/options/option-table.ts";
+import { resolveOptions } from "../../../src/options/resolve-options.ts";
 import { scanArguments } from "../../../src/cli/scan-arguments.ts";
 
 test.each<[string, string[], (string | undefined)[][]]>([
@@ -9,6 +11,13 @@ test.each<[string, string[], (string | undefined)[][]]>([
   ["--allow-other=no bucket", ["bucket"], [["allow-other", "no"]]],
   ["--no-allow-other bucket", ["bucket"], [["no-allow-other", undefined]]],
   ["--sse bucket /mnt", ["bucket", "/mnt"], [["sse", undefined]]],
+  ["--passthrough off bucket", ["bucket"], [["passthrough", "off"]]],
+  ["--passthrough bucket", ["bucket"], [["passthrough", undefined]]],
+  ["--path-style auto bucket", ["bucket"], [["path-style", "auto"]]],
+  ["--sse aws:kms bucket", ["bucket"], [["sse", "aws:kms"]]],
+  ["--read-only no bucket", ["bucket"], [["read-only", "no"]]],
+  ["--allow-other off", [], [["allow-other", "off"]]],
+  ["bucket --allow-other 1", ["bucket", "1"], [["allow-other", undefined]]],
   ["-region eu-1 bucket", ["bucket"], [["region", "eu-1"]]],
   ["--type-cache-ttl 60m0s bucket", ["bucket"], [["type-cache-ttl", "60m0s"]]],
   [
@@ -45,4 +54,19 @@ test("the line of matrix-docker-ansible-deploy", () => {
   );
   expect(words).toEqual(["media", "/s3"]);
   expect(given).toHaveLength(7);
+});
+
+test.each(
+  optionNames.flatMap((name) => {
+    const { placeholder } = optionOf(name).type;
+    const words = placeholder.replace("BOOL", "yes|no|on|off|true|false").split("|");
+    const isEnumerated = /^[a-z]/.test(words[0] ?? "") || words[0] === "AES256";
+    return isEnumerated ? words.map((word) => [name, word] as const) : [];
+  }),
+)("--%s takes %s with an equals sign and after a space", (name, word) => {
+  const spelling = `--${name.replaceAll("_", "-")}`;
+  const apart = scanArguments(["bucket", spelling, word, "/mnt"]);
+  expect(apart).toEqual(scanArguments(["bucket", `${spelling}=${word}`, "/mnt"]));
+  expect(apart.words).toEqual(["bucket", "/mnt"]);
+  expect(resolveOptions(apart.given, "/").given.get(name)?.value).toBe(word);
 });

@@ -75,7 +75,7 @@ async function serve(start: DaemonStart): Promise<void> {
 
 async function daemonise(start: DaemonStart, context: CommandContext): Promise<void> {
   const { source, mountpoint, s3 } = start.options;
-  const pid = await spawnDaemon(start, {
+  const { pid, warning } = await spawnDaemon(start, {
     command: [...context.self, "daemon-child", source, mountpoint],
     variables: context.environment.variables,
     timeoutMs: s3.deadlineMs + startMarginMs,
@@ -87,4 +87,5 @@ async function daemonise(start: DaemonStart, context: CommandContext): Promise<v
     await stopDaemon(pid, mountpoint);
     throw error;
   }
+  if (warning !== undefined) complain(context, warning);
 }

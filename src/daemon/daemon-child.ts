@@ -9,7 +9,7 @@ export async function runDaemonChild(): Promise<boolean> {
   const [start, parts] = await Promise.all([receiveStart(), loadParts()]);
   try {
     const daemon = await runDaemonProcess(start, parts);
-    await answer({ kind: "ready" });
+    await answer({ kind: "ready", warning: daemon.warning });
     // the parent may have died of a Ctrl-C meanwhile; the mount is there, and stays
     if (process.connected) process.disconnect();
     await daemon.finished;

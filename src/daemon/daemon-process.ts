@@ -13,6 +13,8 @@ export interface SignalSource {
 }
 
 export interface DaemonProcess {
+  /** What whoever mounted should hear though the mount is there. */
+  readonly warning: string | undefined;
   /** Resolves when the mount has ended and the log was written; handlers are gone then. */
   readonly finished: Promise<void>;
 }
@@ -30,7 +32,10 @@ export async function runDaemonProcess(
   try {
     const daemon = await startDaemon(start.options, parts, start);
     signals.daemonStarted(daemon);
-    return { finished: daemon.finished.then(async () => signals.detach(source, target)) };
+    return {
+      warning: daemon.warning,
+      finished: daemon.finished.then(async () => signals.detach(source, target)),
+    };
   } catch (error) {
     await signals.detach(source, target);
     throw error;

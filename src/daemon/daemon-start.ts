@@ -12,5 +12,5 @@ export interface DaemonStart extends DaemonSurroundings {
 
 /** Sent once by the child. */
 export type DaemonAnswer =
-  | { readonly kind: "ready" }
+  | { readonly kind: "ready"; readonly warning?: string | undefined }
   | { readonly kind: "failed"; readonly failure: FailureKind; readonly message: string };

@@ -8,6 +8,8 @@ import type { MountStatus } from "./status.ts";
  * point synchronously. After close() nothing else is called.
  */
 export interface MountedFileSystem {
+  /** What whoever mounted should hear though the mount is there, in one line. */
+  readonly warning?: string | undefined;
   /** Resolves once, when the kernel let go of the mount for good (ENODEV), whoever unmounted it; never rejects. */
   readonly closed: Promise<void>;
   /** A snapshot; cheap, waits for nothing. */

@@ -1,34 +1,31 @@
 // The composition root: the only file that puts implementations together.
-import mime from "mime";
 import { mkdir, statfs } from "node:fs/promises";
-import { homedir } from "node:os";
 import type { BlockCache } from "../cache/block-cache.ts";
 import { openDiskBlockCache } from "../cache/disk-block-cache.ts";
 import type { KeyMap } from "../fs/core-options.ts";
 import { S3FileSystem } from "../fs/s3-file-system.ts";
 import { untilAborted } from "../fs/until-aborted.ts";
 import { mountKernel } from "../fuse/session.ts";
-import type { MountOptions, S3Options } from "../options/mount-options.ts";
+import type { MountOptions } from "../options/mount-options.ts";
 import { FsError } from "../posix/errno.ts";
 import { loadSystemCalls, type SystemCalls } from "../posix/syscalls.ts";
-import { credentialProvider } from "../s3/credentials.ts";
 import { fileUploadSource } from "../s3/file-upload-source.ts";
 import { keyOfPath, pathOfKey } from "../s3/object-key.ts";
-import type { Encryption, S3Config } from "../s3/s3-call.ts";
+import { isRefused } from "../s3/s3-error.ts";
 import { S3ObjectStore } from "../s3/s3-object-store.ts";
 import { DiskSpool } from "../spool/disk-spool.ts";
 import { recoverSpool } from "../spool/recovery.ts";
 import { BackgroundUploadQueue } from "../spool/upload-queue.ts";
+import type { UploadQueueOptions } from "../spool/upload-queue-options.ts";
 import { openMountState } from "../state/open-mount-state.ts";
 import { acquireStateLock } from "../state/state-lock.ts";
+import { BucketCheck } from "./bucket-check.ts";
 import type { DaemonParts, MountedFileSystem } from "./mount-contract.ts";
 import type { MountStatus } from "./status.ts";
+import { storeConfig } from "./store-config.ts";
 
 /** Read-ahead of the kernel in KiB: 4 MiB keep several GETs of a sequential reader under way. */
 const READ_AHEAD_KB = 4096;
-
-/** How long the bucket may take to answer at start, in ms. */
-const CHECK_MS = 10_000;
 
 /** A file system core with everything below it, not mounted. */
 export interface Core {
@@ -41,20 +38,39 @@ export interface Core {
   close(): Promise<void>;
 }
 
-/** Opens state, cache and spool and starts the queue; rejects with FsError. */
-export async function openCore(options: MountOptions): Promise<Core> {
+type QueueSettings = Omit<UploadQueueOptions, "recovered" | "state" | "files" | "store" | "cache">;
+
+/** What a start may bring along. */
+export interface CoreStart {
+  /** Not closed when the start fails. */
+  readonly store?: S3ObjectStore;
+  /** Called before a new state is made of nothing; a rejection is openCore()'s. */
+  readonly onNew?: () => Promise<void>;
+}
+
+/** Opens state, cache and spool and starts the queue; rejects with FsError, with nothing left open. */
+export async function openCore(options: MountOptions, start: CoreStart = {}): Promise<Core> {
+  const opened: (() => Promise<void>)[] = [];
+  try {
+    return await openParts(options, start, opened);
+  } catch (error) {
+    for (const close of opened.toReversed()) await close();
+    throw error;
+  }
+}
+
+async function openParts(
+  options: MountOptions,
+  start: CoreStart,
+  opened: (() => Promise<void>)[],
+): Promise<Core> {
   const system = await loadSystemCalls();
-  const store = new S3ObjectStore(storeConfig(options.s3));
+  const store = start.store ?? new S3ObjectStore(storeConfig(options.s3));
   const keys: KeyMap = {
     toKey: (path) => keyOfPath(options.s3.prefix, path),
     toPath: (key) => pathOfKey(options.s3.prefix, key),
   };
   const { bucket, prefix, endpoint } = options.s3;
-  const state = await openMountState({
-    directory: options.spool.stateDirectory,
-    identity: JSON.stringify([endpoint ?? "aws", bucket, prefix]),
-  });
-  const cache = await openCache(options, system);
   const spool = await DiskSpool.open({
     stateDir: options.spool.stateDirectory,
     spoolSize: options.spool.limitBytes,
@@ -62,10 +78,23 @@ export async function openCore(options: MountOptions): Promise<Core> {
     roomWaitMs: options.s3.deadlineMs,
     system,
   });
+  opened.push(() => spool.close());
+  const state = await openMountState({
+    directory: options.spool.stateDirectory,
+    identity: JSON.stringify([endpoint ?? "aws", bucket, prefix]),
+    onNew: async () => {
+      await start.onNew?.();
+      // acknowledged by a journal that someone moved away
+      await recoverSpool({ spool, records: [], journalIsWhole: false });
+    },
+  });
+  opened.push(() => state.close());
+  const cache = await openCache(options, system);
+  opened.push(() => cache.close());
   const recovered = await recoverSpool({
     spool,
     records: state.pending(),
-    // a damaged journal did not open
+    // a damaged journal did not open, a new one found the spool empty
     journalIsWhole: true,
   });
   const queue = new BackgroundUploadQueue({
@@ -74,12 +103,7 @@ export async function openCore(options: MountOptions): Promise<Core> {
     files: spool,
     store,
     cache,
-    source: (fd, _path, size) => fileUploadSource(fd, size),
-    concurrency: options.s3.concurrency,
-    multipartThreshold: options.spool.multipartThresholdBytes,
-    partSize: options.spool.partSizeBytes,
-    patienceMs: options.s3.deadlineMs,
-    ...contentTypes(options.spool.contentType),
+    ...(await queueSettings(options)),
   });
   const fileSystem = new S3FileSystem({
     state,
@@ -105,47 +129,75 @@ export async function openCore(options: MountOptions): Promise<Core> {
   };
 }
 
+async function queueSettings({ s3, spool }: MountOptions): Promise<QueueSettings> {
+  return {
+    source: (fd, _path, size) => fileUploadSource(fd, size),
+    concurrency: s3.concurrency,
+    multipartThreshold: spool.multipartThresholdBytes,
+    partSize: spool.partSizeBytes,
+    patienceMs: s3.deadlineMs,
+    retry: { isRefused },
+    ...(await contentTypes(spool.contentType)),
+  };
+}
+
 /** Mounts a core with the kernel adapter. */
 export async function mountFileSystem(options: MountOptions): Promise<MountedFileSystem> {
   const store = new S3ObjectStore(storeConfig(options.s3));
+  const check = new BucketCheck(store, options.s3.prefix);
+  let core: Core | undefined;
   try {
-    await store.checkBucket({ deadlineMs: CHECK_MS });
-  } finally {
-    await store.close();
-  }
-  const core = await openCore(options);
-  try {
-    const session = await mountKernel(core.fileSystem, {
-      source: options.source,
-      mountpoint: options.mountpoint,
-      readOnly: options.fuse.readOnly,
-      allowOther: options.fuse.allowOther,
-      passthrough: options.fuse.passthrough === false ? "off" : "auto",
-      readAheadKb: READ_AHEAD_KB,
-    });
-    const abortable = <T>(work: Promise<T>, signal: AbortSignal): Promise<T> =>
-      untilAborted(work, signal);
-    return {
-      closed: session.closed,
-      status: () => ({
-        ...core.status(),
-        adapter: "kernel",
-        passthrough: session.counts().passthrough,
-      }),
-      flush: (path, signal) =>
-        abortable(core.drained(path === "/" ? undefined : core.keys.toKey(path)), signal),
-      refresh: (path) => core.fileSystem.refresh(path),
-      unmount: async ({ lazy }) => {
-        if ((await session.unmount(lazy)) === "done") return;
-        throw new FsError("EBUSY", `Cannot unmount ${options.mountpoint}: in use`);
+    let isNew = false;
+    core = await openCore(options, {
+      store,
+      onNew: async () => {
+        await check.mustSucceed();
+        isNew = true;
       },
-      drain: (signal) => abortable(core.drained(), signal),
-      close: () => core.close(),
-    };
+    });
+    const warning = isNew ? undefined : await check.mayFail();
+    return await mountCore(core, options, warning);
   } catch (error) {
-    await core.close();
+    check.cancel();
+    await (core ?? store).close();
     throw error;
   }
+}
+
+async function mountCore(
+  core: Core,
+  options: MountOptions,
+  warning: string | undefined,
+): Promise<MountedFileSystem> {
+  const session = await mountKernel(core.fileSystem, {
+    source: options.source,
+    mountpoint: options.mountpoint,
+    readOnly: options.fuse.readOnly,
+    allowOther: options.fuse.allowOther,
+    mountWords: options.fuse.mountWords,
+    passthrough: options.fuse.passthrough === false ? "off" : "auto",
+    readAheadKb: READ_AHEAD_KB,
+  });
+  const abortable = <T>(work: Promise<T>, signal: AbortSignal): Promise<T> =>
+    untilAborted(work, signal);
+  return {
+    warning,
+    closed: session.closed,
+    status: () => ({
+      ...core.status(),
+      adapter: "kernel",
+      passthrough: session.counts().passthrough,
+    }),
+    flush: (path, signal) =>
+      abortable(core.drained(path === "/" ? undefined : core.keys.toKey(path)), signal),
+    refresh: (path) => core.fileSystem.refresh(path),
+    unmount: async ({ lazy }) => {
+      if ((await session.unmount(lazy)) === "done") return;
+      throw new FsError("EBUSY", `Cannot unmount ${options.mountpoint}: in use`);
+    },
+    drain: (signal) => abortable(core.drained(), signal),
+    close: () => core.close(),
+  };
 }
 
 /** What the daemon runs with. */
@@ -185,43 +237,13 @@ function holePuncher(system: SystemCalls) {
   };
 }
 
-function contentTypes(type: string | undefined): {
+async function contentTypes(type: string | undefined): Promise<{
   contentType?: (key: string) => string | undefined;
-} {
+}> {
   if (type === undefined) return {};
   if (type !== "by-extension") return { contentType: () => type };
+  const { default: mime } = await import("mime");
   return { contentType: (key) => mime.getType(key) ?? undefined };
-}
-
-function storeConfig(s3: S3Options): S3Config {
-  const keys = s3.credentials.environmentKeys;
-  return {
-    bucket: s3.bucket,
-    endpoint: s3.endpoint,
-    region: s3.region,
-    pathStyle: s3.pathStyle,
-    credentials: credentialProvider({
-      bucket: s3.bucket,
-      credentialsFile: s3.credentials.file,
-      profile: s3.credentials.profile,
-      environment: {
-        HOME: homedir(),
-        AWS_ACCESS_KEY_ID: keys?.accessKeyId,
-        AWS_SECRET_ACCESS_KEY: keys?.secretAccessKey,
-        AWS_SESSION_TOKEN: keys?.sessionToken,
-      },
-    }),
-    deadlineMs: s3.deadlineMs,
-    concurrency: s3.concurrency,
-    storageClass: s3.storageClass,
-    acl: s3.acl,
-    encryption: encryptionOf(s3),
-  };
-}
-
-function encryptionOf(s3: S3Options): Encryption | undefined {
-  if (s3.sse === undefined) return undefined;
-  return s3.sse === "AES256" ? { kind: "AES256" } : { kind: "aws:kms", keyId: s3.sseKmsKey };
 }
 
 function queueStatus(queue: BackgroundUploadQueue): MountStatus["queue"] {

@@ -17,6 +17,8 @@ export interface DaemonSurroundings {
 }
 
 export interface RunningDaemon {
+  /** What whoever mounted should hear though the mount is there. */
+  readonly warning: string | undefined;
   /** Resolves when nothing is mounted any more, the queue was drained or left, and everything is closed. */
   readonly finished: Promise<void>;
   /** Unmounts (detaching when busy), drains and ends; called again it leaves the queue to the next start. */
@@ -54,7 +56,9 @@ export async function startDaemon(
   }
   const control = serveControl(lock.server, controlHandlers(options, life, surroundings.version));
   log.info("mounted %s on %s", options.source, options.mountpoint);
+  if (mount.warning !== undefined) log.warn("%s", mount.warning);
   return {
+    warning: mount.warning,
     finished: finish(life, control, lock, record),
     stop: () => life.stop(),
     refresh: () => void refreshAll(mount),

@@ -19,8 +19,18 @@ export interface SpawnOptions {
 
 const killAfterMs = 3000;
 
-/** Resolves to the child's pid once its mount answers; rejects with StartError when it fails, with no child left. */
-export async function spawnDaemon(start: DaemonStart, options: SpawnOptions): Promise<number> {
+/** A daemon whose mount answers. */
+export interface SpawnedDaemon {
+  readonly pid: number;
+  /** What whoever mounted should hear. */
+  readonly warning: string | undefined;
+}
+
+/** Resolves once the child's mount answers; rejects with StartError when it fails, with no child left. */
+export async function spawnDaemon(
+  start: DaemonStart,
+  options: SpawnOptions,
+): Promise<SpawnedDaemon> {
   const errors = await openErrorFile(start);
   try {
     return await startChild(start, options, errors);
@@ -49,7 +59,7 @@ async function startChild(
   start: DaemonStart,
   options: SpawnOptions,
   errors: ErrorFile,
-): Promise<number> {
+): Promise<SpawnedDaemon> {
   const [program, ...words] = options.command;
   const output = errors.handle?.fd ?? "inherit";
   const child = spawn(program, words, {
@@ -62,26 +72,27 @@ async function startChild(
   });
   const settled = firstAnswer(child, options, errors);
   child.send({ ...start }, () => undefined);
+  let warning: string | undefined;
   try {
-    await settled;
+    warning = await settled;
   } catch (error) {
     await endChild(child);
     throw error;
   }
   if (child.connected) child.disconnect();
   child.unref();
-  return child.pid ?? 0;
+  return { pid: child.pid ?? 0, warning };
 }
 
 async function firstAnswer(
   child: ChildProcess,
   { timeoutMs, signal }: SpawnOptions,
   errors: ErrorFile,
-): Promise<void> {
+): Promise<string | undefined> {
   let timer: NodeJS.Timeout | undefined;
   let onAbort = (): void => undefined;
   try {
-    await new Promise<void>((resolve, reject) => {
+    return await new Promise<string | undefined>((resolve, reject) => {
       onAbort = () =>
         reject(new StartError("interrupted", "Interrupted before the mount answered"));
       signal.addEventListener("abort", onAbort, { once: true });
@@ -97,7 +108,7 @@ async function firstAnswer(
       );
       child.once("message", (message) => {
         const answer = message as DaemonAnswer;
-        if (answer.kind === "ready") resolve();
+        if (answer.kind === "ready") resolve(answer.warning);
         else reject(new StartError(answer.failure, answer.message));
       });
       child.once(

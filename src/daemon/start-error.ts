@@ -51,6 +51,7 @@ export function toStartError(error: unknown): StartError {
 function kindByStatus(error: unknown): FailureKind | undefined {
   const cause = error instanceof Error ? error.cause : undefined;
   if (typeof cause !== "object" || cause === null || !("status" in cause)) return undefined;
+  if ("code" in cause && cause.code === "NoCredentials") return "credentials";
   const { status } = cause;
   if (status === 401 || status === 403) return "credentials";
   const wrongPlace = status === 301 || status === 307 || status === 400 || status === 404;

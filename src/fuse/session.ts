@@ -42,6 +42,8 @@ export interface KernelMountOptions {
   readonly readOnly: boolean;
   /** Whether other users than the mounting one may enter. */
   readonly allowOther: boolean;
+  /** Words of mount(8) that are the kernel's business, such as noatime. */
+  readonly mountWords?: readonly string[];
   readonly passthrough: "auto" | "off";
   /** KiB the kernel reads ahead in one file. */
   readonly readAheadKb: number;

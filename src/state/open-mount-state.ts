@@ -21,6 +21,11 @@ export interface StateOptions {
   readonly identity: string;
   /** Of the running kernel; tests give another to simulate a power cut. */
   readonly bootId?: string;
+  /**
+   * Called when there is no journal yet, before one is made, so that a crash meanwhile calls it again: staged files
+   * that are there were acknowledged by a journal that is gone. A rejection is openMountState()'s.
+   */
+  readonly onNew?: () => Promise<void>;
 }
 
 const JOURNAL_FILE = "journal.mdb";
@@ -38,7 +43,8 @@ export async function openMountState(options: StateOptions): Promise<MountState>
   const journal = await openJournal(journalPath);
   try {
     const found = readJournal(journal, journalPath);
-    if (found !== undefined) checkMeta(found, identity, directory);
+    if (found === undefined) await options.onNew?.();
+    else checkMeta(found, identity, directory);
     const meta: JournalMeta = found ?? newMeta(identity);
     const indexPath = join(directory, INDEX_FILE);
     const loss = await whyLost(indexPath, found, bootId);

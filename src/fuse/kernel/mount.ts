@@ -19,6 +19,8 @@ export interface MountDeviceOptions {
   readonly mountpoint: string;
   readonly readOnly: boolean;
   readonly allowOther: boolean;
+  /** More words of mount(8), such as noatime. */
+  readonly mountWords?: readonly string[];
 }
 
 function run(
@@ -57,6 +59,7 @@ export async function mountDevice(device: number, options: MountDeviceOptions): 
     "nodev",
     ...(options.allowOther ? ["allow_other"] : []),
     ...(options.readOnly ? ["ro"] : []),
+    ...(options.mountWords ?? []),
   ];
   // -i: else mount(8) would look for a helper program named after the subtype
   const args = [

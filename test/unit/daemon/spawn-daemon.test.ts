@@ -25,12 +25,13 @@ async function run(
     runtimeDirectories: [],
     version: "1",
   };
-  const pid = spawnDaemon(start, {
+  const spawned = spawnDaemon(start, {
     command: [process.execPath, options.path ?? script],
     variables: process.env,
     timeoutMs: options.timeoutMs ?? 15_000,
     signal: options.signal ?? new AbortController().signal,
   });
+  const pid = spawned.then((daemon) => daemon.pid);
   pid.catch(() => undefined);
   return { pid, directory, start };
 }

@@ -1,0 +1,53 @@
+// The question to the bucket at start, asked while everything else is opened.
+import type { ObjectStore } from "../s3/object-store.ts";
+import { type StartError, toStartError } from "./start-error.ts";
+
+/** How long the bucket may take to answer when nothing is known of it, in ms. */
+const FIRST_MS = 10_000;
+/** The same where the mount can go on without an answer. */
+const AGAIN_MS = 3000;
+
+/** Asks at once; what comes of it is told by one of the two methods. */
+export class BucketCheck {
+  readonly #abort = new AbortController();
+  readonly #asked: Promise<StartError | undefined>;
+
+  constructor(store: ObjectStore, prefix: string) {
+    const asked = store.checkBucket({ prefix, deadlineMs: FIRST_MS, signal: this.#abort.signal });
+    this.#asked = asked.then(
+      () => undefined,
+      (error: unknown) => toStartError(error),
+    );
+  }
+
+  /** For a first mount: rejects with StartError unless the bucket can be used. */
+  async mustSucceed(): Promise<void> {
+    const error = await this.#asked;
+    if (error !== undefined) throw error;
+  }
+
+  /**
+   * For a mount that was here before: resolves to a warning when S3 cannot be reached, as names, cache and queue are
+   * of use without it. A refusal (keys, bucket, region) rejects with StartError all the same: S3 was there to say so,
+   * no waiting mends it, and a mount that filled its spool unseen would serve no one. The queue is kept meanwhile.
+   */
+  async mayFail(): Promise<string | undefined> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<"late">((resolve) => {
+      timer = setTimeout(resolve, AGAIN_MS, "late");
+    });
+    const outcome = await Promise.race([this.#asked, late]);
+    clearTimeout(timer);
+    if (outcome === undefined) return undefined;
+    if (outcome !== "late" && outcome.kind !== "unavailable") throw outcome;
+    this.#abort.abort();
+    const reason =
+      outcome === "late" ? `no usable answer within ${AGAIN_MS / 1000} s` : outcome.message;
+    return `S3 cannot be used now (${reason}): what is known and cached is served, changes wait in the queue`;
+  }
+
+  /** Nobody wants to know any more. */
+  cancel(): void {
+    this.#abort.abort();
+  }
+}

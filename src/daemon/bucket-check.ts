@@ -1,5 +1,4 @@
 // The question to the bucket at start, asked while everything else is opened.
-import type { ObjectStore } from "../s3/object-store.ts";
 import { type StartError, toStartError } from "./start-error.ts";
 
 /** How long the bucket may take to answer when nothing is known of it, in ms. */
@@ -7,13 +6,16 @@ const FIRST_MS = 10_000;
 /** The same where the mount can go on without an answer. */
 const AGAIN_MS = 3000;
 
+/** ObjectStore.checkBucket(). */
+export type AskBucket = (options: { deadlineMs: number; signal: AbortSignal }) => Promise<void>;
+
 /** Asks at once; what comes of it is told by one of the two methods. */
 export class BucketCheck {
   readonly #abort = new AbortController();
   readonly #asked: Promise<StartError | undefined>;
 
-  constructor(store: ObjectStore, prefix: string) {
-    const asked = store.checkBucket({ prefix, deadlineMs: FIRST_MS, signal: this.#abort.signal });
+  constructor(ask: AskBucket) {
+    const asked = ask({ deadlineMs: FIRST_MS, signal: this.#abort.signal });
     this.#asked = asked.then(
       () => undefined,
       (error: unknown) => toStartError(error),

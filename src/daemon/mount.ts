@@ -1,16 +1,19 @@
 // The composition root: the only file that puts implementations together.
 import { mkdir, statfs } from "node:fs/promises";
+import { homedir } from "node:os";
 import type { BlockCache } from "../cache/block-cache.ts";
 import { openDiskBlockCache } from "../cache/disk-block-cache.ts";
 import type { KeyMap } from "../fs/core-options.ts";
 import { S3FileSystem } from "../fs/s3-file-system.ts";
 import { untilAborted } from "../fs/until-aborted.ts";
 import { mountKernel } from "../fuse/session.ts";
-import type { MountOptions } from "../options/mount-options.ts";
+import type { MountOptions, S3Options } from "../options/mount-options.ts";
 import { FsError } from "../posix/errno.ts";
 import { loadSystemCalls, type SystemCalls } from "../posix/syscalls.ts";
+import { credentialProvider } from "../s3/credentials.ts";
 import { fileUploadSource } from "../s3/file-upload-source.ts";
 import { keyOfPath, pathOfKey } from "../s3/object-key.ts";
+import type { Encryption, S3Config } from "../s3/s3-call.ts";
 import { isRefused } from "../s3/s3-error.ts";
 import { S3ObjectStore } from "../s3/s3-object-store.ts";
 import { DiskSpool } from "../spool/disk-spool.ts";
@@ -22,7 +25,6 @@ import { acquireStateLock } from "../state/state-lock.ts";
 import { BucketCheck } from "./bucket-check.ts";
 import type { DaemonParts, MountedFileSystem } from "./mount-contract.ts";
 import type { MountStatus } from "./status.ts";
-import { storeConfig } from "./store-config.ts";
 
 /** Read-ahead of the kernel in KiB: 4 MiB keep several GETs of a sequential reader under way. */
 const READ_AHEAD_KB = 4096;
@@ -144,7 +146,7 @@ async function queueSettings({ s3, spool }: MountOptions): Promise<QueueSettings
 /** Mounts a core with the kernel adapter. */
 export async function mountFileSystem(options: MountOptions): Promise<MountedFileSystem> {
   const store = new S3ObjectStore(storeConfig(options.s3));
-  const check = new BucketCheck(store, options.s3.prefix);
+  const check = new BucketCheck((how) => store.checkBucket({ ...how, prefix: options.s3.prefix }));
   let core: Core | undefined;
   try {
     let isNew = false;
@@ -244,6 +246,37 @@ async function contentTypes(type: string | undefined): Promise<{
   if (type !== "by-extension") return { contentType: () => type };
   const { default: mime } = await import("mime");
   return { contentType: (key) => mime.getType(key) ?? undefined };
+}
+
+function storeConfig(s3: S3Options): S3Config {
+  const keys = s3.credentials.environmentKeys;
+  return {
+    bucket: s3.bucket,
+    endpoint: s3.endpoint,
+    region: s3.region,
+    pathStyle: s3.pathStyle,
+    credentials: credentialProvider({
+      bucket: s3.bucket,
+      credentialsFile: s3.credentials.file,
+      profile: s3.credentials.profile,
+      environment: {
+        HOME: homedir(),
+        AWS_ACCESS_KEY_ID: keys?.accessKeyId,
+        AWS_SECRET_ACCESS_KEY: keys?.secretAccessKey,
+        AWS_SESSION_TOKEN: keys?.sessionToken,
+      },
+    }),
+    deadlineMs: s3.deadlineMs,
+    concurrency: s3.concurrency,
+    storageClass: s3.storageClass,
+    acl: s3.acl,
+    encryption: encryptionOf(s3),
+  };
+}
+
+function encryptionOf(s3: S3Options): Encryption | undefined {
+  if (s3.sse === undefined) return undefined;
+  return s3.sse === "AES256" ? { kind: "AES256" } : { kind: "aws:kms", keyId: s3.sseKmsKey };
 }
 
 function queueStatus(queue: BackgroundUploadQueue): MountStatus["queue"] {

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 from dataclasses import dataclass
 
@@ -53,8 +54,13 @@ class FileSystem:
                 fd = os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
                 os.write(fd, f"{Login().access_key}:{Login().secret_key}".encode())
                 os.close(fd)
-                options = f"url={endpoint},use_path_request_style,use_cache={paths.cache}"
-                tail = [bucket, where, "-o", f"{options},passwd_file={key_file}"]
+                options = f"url={endpoint},use_path_request_style,listobjectsv2"
+                tail = [
+                    bucket,
+                    where,
+                    "-o",
+                    f"{options},use_cache={paths.cache},passwd_file={key_file}",
+                ]
             case "rclone":
                 full = ("--vfs-cache-mode", "full", "--cache-dir", str(paths.cache))
                 # its best case for "in the bucket": no five seconds of waiting before an upload
@@ -77,6 +83,7 @@ class FileSystem:
                 f"{prefix}PROVIDER": "Other",
                 f"{prefix}ENDPOINT": endpoint,
                 f"{prefix}REGION": login.region,
+                f"{prefix}LIST_VERSION": "2",
                 f"{prefix}ACCESS_KEY_ID": login.access_key,
                 f"{prefix}SECRET_ACCESS_KEY": login.secret_key,
                 "RCLONE_CONFIG": os.devnull,
@@ -97,9 +104,20 @@ class FileSystem:
 
 
 class Mount:
-    """One file system on one bucket, from an empty cache; a context manager."""
+    """One file system on one bucket, from an empty cache; a context manager.
 
-    def __init__(self, system: FileSystem, endpoint: str, bucket: str, work: pathlib.Path) -> None:
+    A caller of a file system that never answers cannot be stopped, but its daemon can: that happens after
+    `limit` seconds.
+    """
+
+    def __init__(
+        self,
+        system: FileSystem,
+        endpoint: str,
+        bucket: str,
+        work: pathlib.Path,
+        limit: float | None = None,
+    ) -> None:
         self.system = system
         self.processes = MarkedProcesses()
         self._endpoint, self._bucket = endpoint, bucket
@@ -107,6 +125,10 @@ class Mount:
         # other users have to come through when they are let in
         self._base.chmod(0o755)
         self.paths = Paths(self._base / "mnt", self._base / "cache", self._base / "state")
+        self._guard = threading.Timer(limit or 0, self.processes.end)
+        self._guard.daemon = True
+        if limit is not None:
+            self._guard.start()
         for path in (self.paths.mountpoint, self.paths.cache, self.paths.state):
             path.mkdir()
 
@@ -155,6 +177,7 @@ class Mount:
                     forget_pages(os.path.join(folder, name))
 
     def close(self) -> None:
+        self._guard.cancel()
         try:
             if os.path.ismount(self.root):
                 self.stop()

@@ -15,6 +15,8 @@ from .s3_server import S3Server
 
 MIB = 2**20
 DATA = "data"
+# seconds after which a mount is taken to hang
+_LIMIT = 240
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Run:
             self._latency = before
 
     def mount(self, system: FileSystem, bucket: str = DATA) -> Mount:
-        return Mount(system, self.server.endpoint, bucket, self.work)
+        return Mount(system, self.server.endpoint, bucket, self.work, _LIMIT)
 
     @contextlib.contextmanager
     def work_mount(self, system: FileSystem) -> Iterator[tuple[Mount, str]]:

@@ -4,7 +4,7 @@ import { FileType, isDirectory, nowNs } from "../posix/stat.ts";
 import type { NamespaceEntry } from "../state/namespace-entry.ts";
 import { applyChanges } from "./attribute-changes.ts";
 import type { CoreOptions } from "./core-options.ts";
-import { localAttributesOf } from "./entries.ts";
+import { keepEntry } from "./keep-entry.ts";
 import {
   type AttributeChanges,
   type CallContext,
@@ -46,12 +46,9 @@ export class Attributes {
       const { size: _size, killPrivileges: _kill, ...rest } = changes;
       if (Object.keys(rest).length === 0) return show(located.entry);
     }
-    const session = sessions.visible(located.entry.ino);
-    session?.setattr(changes);
-    const { parent, name } = located;
+    sessions.visible(located.entry.ino)?.setattr(changes);
     const entry = applyChanges(located.entry, changes);
-    if (namespace.isCreated(parent, name)) namespace.setCreated(parent, name, entry);
-    else await this.#keep(located, entry);
+    await keepEntry(namespace, located, entry);
     return show(entry);
   }
 
@@ -114,20 +111,7 @@ export class Attributes {
     const xattrs = change(located.entry.xattrs ?? {});
     const entry = { ...located.entry, xattrs, ctime: nowNs(), attributed: true };
     sessions.visible(entry.ino)?.rebase(entry);
-    if (namespace.isCreated(located.parent, located.name)) {
-      namespace.setCreated(located.parent, located.name, entry);
-    } else {
-      await this.#keep(located, entry);
-    }
-  }
-
-  async #keep(located: Located, entry: NamespaceEntry): Promise<void> {
-    const { parent, name, path } = located;
-    const attributed = entry.attributed || entry.local;
-    await this.#parts.namespace.mutate({
-      names: [{ parent, name, entry }],
-      ...(attributed ? { attributes: [{ path, attributes: localAttributesOf(entry) }] } : {}),
-    });
+    await keepEntry(namespace, located, entry);
   }
 
   async #truncate(

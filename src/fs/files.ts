@@ -6,8 +6,10 @@ import { FileType, isDirectory, nowNs, S_ISGID } from "../posix/stat.ts";
 import type { ObjectStore } from "../s3/object-store.ts";
 import type { Spool } from "../spool/spool.ts";
 import type { CoreOptions, KeyMap } from "./core-options.ts";
+import { applyChanges } from "./attribute-changes.ts";
 import { newEntry } from "./entries.ts";
-import type { CallContext, FileHandle, MaybePromise } from "./file-system.ts";
+import { keepEntry } from "./keep-entry.ts";
+import type { AttributeChanges, CallContext, FileHandle, MaybePromise } from "./file-system.ts";
 import type { Lookup } from "./lookup.ts";
 import type { Located, Namespace } from "./namespace.ts";
 import { ObjectHandle } from "./object-handle.ts";
@@ -88,6 +90,17 @@ export class Files implements SessionHost {
 
   commit(session: WriteSession): Promise<void> {
     return this.#parts.publisher.commit(session);
+  }
+
+  async setattr(session: WriteSession, changes: AttributeChanges): Promise<void> {
+    session.setattr(changes);
+    const { place } = session;
+    // what is not seen yet gets its attributes with its first commit
+    if (!place || !session.visible) return;
+    const { namespace } = this.#parts;
+    const known = namespace.get(place.parent, place.name);
+    if (known?.ino !== session.ino) return;
+    await keepEntry(namespace, place, applyChanges(known, changes));
   }
 
   async released(session: WriteSession, wrote: boolean): Promise<void> {

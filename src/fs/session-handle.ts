@@ -15,6 +15,8 @@ import type { WriteSession } from "./write-session.ts";
 /** What a session's handles ask of their surroundings. */
 export interface SessionHost {
   commit(session: WriteSession): Promise<void>;
+  /** Changes mode, owner or times of the session's file, and of its name if that stands for it. */
+  setattr(session: WriteSession, changes: AttributeChanges): Promise<void>;
   /** A handle was released; `wrote` tells whether it was a writer. */
   released(session: WriteSession, wrote: boolean): Promise<void>;
   /** Whether descriptors for writing may be given to the kernel. */
@@ -71,7 +73,7 @@ export class SessionHandle implements FileHandle {
       this.#session.assertRoomFor(changes.size);
       await this.#session.truncate(changes.size);
     }
-    this.#session.setattr(changes);
+    await this.#host.setattr(this.#session, changes);
     return this.entry();
   }
 

@@ -125,7 +125,7 @@ export class Attributes {
       throw new FsError("EINVAL", `Cannot truncate "${path}": not a regular file`);
     }
     const { size, killPrivileges } = changes;
-    const handle = await this.#parts.files.openForChange(located);
+    const handle = await this.#parts.files.openForTruncate(located);
     try {
       await handle.setattr(
         { ...(size === undefined ? {} : { size }), ...(killPrivileges ? { killPrivileges } : {}) },

@@ -1,6 +1,6 @@
 // open(2) and creat(2): which bytes an opener gets, and the life of the sessions behind writable handles.
 import { FsError, errnoOf, Errno } from "../posix/errno.ts";
-import { parseOpenFlags, type OpenFlags } from "../posix/open-flags.ts";
+import { O_WRONLY, parseOpenFlags, type OpenFlags } from "../posix/open-flags.ts";
 import { baseName, checkName, parentPath } from "../posix/path.ts";
 import { FileType, isDirectory, nowNs, S_ISGID } from "../posix/stat.ts";
 import type { ObjectStore } from "../s3/object-store.ts";
@@ -112,9 +112,12 @@ export class Files implements SessionHost {
     return this.#parts.spool.roomy();
   }
 
-  /** A session for a change by path, truncate(2): the caller must release the handle. */
-  async openForChange(located: Located): Promise<SessionHandle> {
-    return this.#openForWrite(located, parseOpenFlags(1));
+  /**
+   * A session for truncate(2); the caller must release the handle. It keeps the generation: the kernel cuts its pages
+   * itself, and what is left of them are the bytes of both contents.
+   */
+  openForTruncate(located: Located): Promise<SessionHandle> {
+    return this.#openForWrite(located, parseOpenFlags(O_WRONLY), located.entry.generation);
   }
 
   #openExisting(located: Located, access: OpenFlags): MaybePromise<FileHandle> {
@@ -177,7 +180,11 @@ export class Files implements SessionHost {
     return this.#open({ ...located, entry }, parseOpenFlags(0));
   }
 
-  async #openForWrite(located: Located, access: OpenFlags): Promise<SessionHandle> {
+  async #openForWrite(
+    located: Located,
+    access: OpenFlags,
+    generation?: number,
+  ): Promise<SessionHandle> {
     this.#assertWritable();
     const { namespace, sessions, spool } = this.#parts;
     if (!access.truncate) {
@@ -199,7 +206,7 @@ export class Files implements SessionHost {
         access.truncate || entry.size === 0 ? undefined : await this.#base({ ...located, entry });
       const session = new WriteSession({
         entry: access.truncate ? truncated(entry) : entry,
-        generation: namespace.nextIno(),
+        generation: generation ?? namespace.nextIno(),
         staged,
         visible: !access.truncate,
         place: { path: located.path, parent: located.parent, name: located.name },

@@ -3,7 +3,7 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { O_CREAT, O_EXCL, O_RDWR, O_WRONLY } from "../../../src/posix/open-flags.ts";
+import { O_CREAT, O_EXCL, O_RDONLY, O_RDWR, O_WRONLY } from "../../../src/posix/open-flags.ts";
 import { FileType } from "../../../src/posix/stat.ts";
 import { fails, readFile, writeFile } from "../../posix/suite/context.ts";
 import {
@@ -207,3 +207,31 @@ test("truncating an object to nothing does not fetch it", async () => {
   await core.core.drained();
   expect(countsOf(core)).toEqual({ PUT: 1 });
 });
+
+// BUG: a listing with a delimiter shows it as a common prefix, HEAD + LIST of the name itself finds only hidden keys.
+test.fails("a directory of nothing but hidden keys is the same to stat and to ls", async () => {
+  const core = await testCore();
+  core.s3.putText("d//x", "x");
+  const driver = driverOf(core);
+  const found = await core.core.fileSystem.lookup("/d", context);
+  expect((await driver.readdir("/")).has("d")).toBe(found !== undefined);
+});
+
+// BUG: StagedHandle and stagedBase() go by the length of the staged file, the name by what was promised; recovery does not
+// cut the file. A writer that appends after the crash publishes what was lost, at an offset stat never showed.
+test.fails(
+  "what was written after the last fsync is not read after a crash when stat does not count it",
+  async () => {
+    const core = await testCore();
+    core.s3.faults.add({ verbs: ["PUT"], effect: { kind: "status", status: 503 } });
+    const file = await driverOf(core).open("/f", O_WRONLY | O_CREAT);
+    await file.write(0, "synced");
+    await file.sync();
+    await file.write(6, " and lost");
+    // the handle is never closed
+    await core.reopen();
+    const again = await driverOf(core).open("/f", O_RDONLY);
+    expect(await again.read(0, 100)).toHaveLength((await again.stat()).size);
+    await again.close();
+  },
+);

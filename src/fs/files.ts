@@ -12,7 +12,7 @@ import { keepEntry } from "./keep-entry.ts";
 import type { AttributeChanges, CallContext, FileHandle, MaybePromise } from "./file-system.ts";
 import type { Lookup } from "./lookup.ts";
 import type { Located, Namespace } from "./namespace.ts";
-import { ObjectHandle } from "./object-handle.ts";
+import { ObjectHandle, type ReadOnlyHost } from "./object-handle.ts";
 import type { ObjectReader } from "./object-reader.ts";
 import type { ObjectReaders } from "./object-readers.ts";
 import type { OpenReads } from "./open-reads.ts";
@@ -21,7 +21,7 @@ import { objectBase, stagedBase } from "./session-base.ts";
 import { SessionHandle, type SessionHost } from "./session-handle.ts";
 import type { Sessions } from "./sessions.ts";
 import { StagedHandle } from "./staged-handle.ts";
-import { type SessionBase, WriteSession } from "./write-session.ts";
+import { type SessionBase, type SessionPlace, WriteSession } from "./write-session.ts";
 
 /** How often an open starts again because the content moved from the spool to the bucket under it. */
 const OPEN_TRIES = 4;
@@ -94,13 +94,21 @@ export class Files implements SessionHost {
 
   async setattr(session: WriteSession, changes: AttributeChanges): Promise<void> {
     session.setattr(changes);
-    const { place } = session;
     // what is not seen yet gets its attributes with its first commit
-    if (!place || !session.visible) return;
+    if (session.place && session.visible) await this.#keep(session.place, session.ino, changes);
+  }
+
+  /** Attributes set through a descriptor are those of the name, as long as it stands for the same file. */
+  async #keep(place: SessionPlace, ino: number, changes: AttributeChanges): Promise<void> {
     const { namespace } = this.#parts;
     const known = namespace.get(place.parent, place.name);
-    if (known?.ino !== session.ino) return;
+    if (known?.ino !== ino) return;
     await keepEntry(namespace, place, applyChanges(known, changes));
+  }
+
+  #host(located: Located, onRelease: () => void): ReadOnlyHost {
+    const keep = (changes: AttributeChanges) => this.#keep(located, located.entry.ino, changes);
+    return this.#parts.reads.host(located.entry, keep, onRelease);
   }
 
   async released(session: WriteSession, wrote: boolean): Promise<void> {
@@ -138,7 +146,7 @@ export class Files implements SessionHost {
     if (entry.staged !== undefined) return this.#openStaged(located);
     if (!entry.etag) return this.#openUnknown(located);
     const reader = this.#useObject(located);
-    const host = this.#parts.reads.host(entry, () => this.#parts.readers.release(reader));
+    const host = this.#host(located, () => this.#parts.readers.release(reader));
     return new ObjectHandle(reader, { ...host, replaced: () => this.#doubt(located) });
   }
 
@@ -157,7 +165,7 @@ export class Files implements SessionHost {
         const staged = await this.#parts.spool.open(entry.staged ?? "");
         return new StagedHandle(
           staged,
-          this.#parts.reads.host(entry, () => staged.release()),
+          this.#host({ ...located, entry }, () => staged.release()),
         );
       } catch (error) {
         // uploaded in the meantime: the name says where the bytes are now

@@ -3,7 +3,7 @@ import { nowNs } from "../posix/stat.ts";
 import type { NamespaceEntry } from "../state/namespace-entry.ts";
 import { applyChanges } from "./attribute-changes.ts";
 import { entryOf, statOf } from "./entries.ts";
-import type { Entry } from "./file-system.ts";
+import type { AttributeChanges, Entry } from "./file-system.ts";
 import { type ReadOnlyHost, unlinkedStat } from "./object-handle.ts";
 
 interface OpenRead {
@@ -14,16 +14,21 @@ interface OpenRead {
 export class OpenReads {
   readonly #byIno = new Map<number, Set<OpenRead>>();
 
-  /** Registers a handle on `entry`; `onRelease` runs once when it is released. */
-  host(entry: NamespaceEntry, onRelease: () => void): ReadOnlyHost {
+  /** Registers a handle on `entry`; `keep` makes its changes those of the name, `onRelease` runs once when it is released. */
+  host(
+    entry: NamespaceEntry,
+    keep: (changes: AttributeChanges) => Promise<void>,
+    onRelease: () => void,
+  ): ReadOnlyHost {
     const open: OpenRead = { entry, unlinked: false };
     const handles = this.#byIno.get(entry.ino) ?? new Set();
     handles.add(open);
     this.#byIno.set(entry.ino, handles);
     return {
       entry: () => show(open),
-      setattr: (changes) => {
+      setattr: async (changes) => {
         open.entry = applyChanges(open.entry, changes);
+        if (!open.unlinked) await keep(changes);
         return show(open);
       },
       release: () => {

@@ -9,6 +9,12 @@ import type { Namespace } from "./namespace.ts";
 import type { Sessions } from "./sessions.ts";
 import type { WriteSession } from "./write-session.ts";
 
+/**
+ * How long a closed file waits before its upload starts: programs that write under a temporary name (rsync, editors)
+ * rename it within milliseconds of close(2), and then it costs one PUT instead of PUT, COPY and DELETE.
+ */
+const LINGER_MS = 100;
+
 export class Publisher {
   readonly #namespace: Namespace;
   readonly #sessions: Sessions;
@@ -60,15 +66,19 @@ export class Publisher {
     }
     if (session.writers > 0) return;
     this.#sessions.remove(session);
-    this.#queue.unhold(session.staged.id);
+    const { id } = session.staged;
+    if (session.everCommitted) {
+      setTimeout(() => this.#queue.unhold(id), LINGER_MS).unref();
+      return;
+    }
+    this.#queue.unhold(id);
     const place = session.place;
-    if (session.everCommitted) return;
     if (place && this.#namespace.isCreated(place.parent, place.name)) {
       const created = this.#namespace.get(place.parent, place.name);
       if (created?.ino === session.ino)
         this.#namespace.setCreated(place.parent, place.name, undefined);
     }
-    this.#spool.discard(session.staged.id);
+    this.#spool.discard(id);
   }
 
   async #publish(session: WriteSession, entry: NamespaceEntry): Promise<void> {

@@ -32,3 +32,16 @@ test.each([
   const again = open.core.fileSystem;
   expect((await again.getattr("/f", context)).stat.mtime).toBe(YEAR_2020);
 });
+
+test("times set through an open for reading stay", async () => {
+  open = await startCore();
+  const { fileSystem } = open.core;
+  const writer = await fileSystem.create("/f", 1, 0o644, context);
+  await writer.flush(context);
+  writer.release();
+  await open.core.drained();
+  const reader = await fileSystem.open("/f", 0, context);
+  await reader.setattr({ mtime: YEAR_2020 }, context);
+  expect((await fileSystem.getattr("/f", context)).stat.mtime).toBe(YEAR_2020);
+  reader.release();
+});

@@ -246,7 +246,11 @@ export class Files implements SessionHost {
       }
     }
     const reader = this.#useObject(located);
-    return objectBase(reader, () => readers.release(reader));
+    return objectBase(
+      reader,
+      () => readers.release(reader),
+      () => this.#doubt(located),
+    );
   }
 
   #useObject(located: Located): ObjectReader {

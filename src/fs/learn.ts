@@ -1,6 +1,7 @@
 // Merges what a listing said into the namespace. Ours wins wherever S3 has not caught up with us: names changed since
 // the listing began, staged files, renames that are still being copied, keys that are to be deleted.
 import { FileType, isDirectory } from "../posix/stat.ts";
+import { log } from "../log.ts";
 import { joinPath } from "../posix/path.ts";
 import type { ObjectInfo } from "../s3/object-store.ts";
 import type { NamespaceEntry } from "../state/namespace-entry.ts";
@@ -68,9 +69,9 @@ export class Learner {
     if (isDirectoryNow && node.object) reportShadowed(path);
     let entry = this.#namespace.get(parent, name);
     if (!seen.touched(parent, name)) {
-      const merged = isDirectoryNow
-        ? this.#directoryEntry(path, entry, node, seen)
-        : node.object && this.#fileEntry(path, entry, node.object, seen);
+      const merged =
+        (isDirectoryNow ? this.#directoryEntry(path, entry, node, seen) : undefined) ??
+        (node.object && this.#fileEntry(path, entry, node.object, seen));
       if (!merged) return;
       this.#namespace.learn([{ parent, name, entry: merged }]);
       if (entry && (merged.ino !== entry.ino || merged.generation !== entry.generation)) {
@@ -157,9 +158,9 @@ export class Learner {
       object !== undefined &&
       this.#queue.fate(object.key) !== "delete" &&
       !seen.removed(object.key);
-    if (isLive(node.marker) || isLive(node.object)) return true;
+    if (isLive(node.marker)) return true;
     for (const [name, child] of node.children ?? []) {
-      if (this.#hasLiveKeys(joinPath(path, name), child, seen)) return true;
+      if (isLive(child.object) || this.#hasLiveKeys(joinPath(path, name), child, seen)) return true;
     }
     return false;
   }
@@ -173,7 +174,17 @@ export class Learner {
       }
     }
     this.#namespace.learn([{ parent: gone.parent, name: gone.name, entry: undefined }]);
+    this.#forgetAttributes(gone.path);
     this.#changed(gone.path);
+  }
+
+  /** What comes to this name later is another file. */
+  #forgetAttributes(path: string): void {
+    const { state } = this.#namespace;
+    if (state.localAttributes(path) === undefined) return;
+    state
+      .mutate({ attributes: [{ path, attributes: undefined }] })
+      .catch((error: unknown) => log.warn("Cannot forget the attributes of %j: %s", path, error));
   }
 }
 

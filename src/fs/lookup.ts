@@ -130,13 +130,18 @@ export class Lookup {
       const below = list.status === "fulfilled" ? list.value.objects : [];
       const failure =
         head.status === "rejected" ? head : list.status === "rejected" ? list : undefined;
-      if (failure && !object && below.length === 0) {
+      const known = this.#namespace.get(directory.entry.ino, name);
+      const mayBeDirectory =
+        list.status === "rejected" && known !== undefined && isDirectory(known);
+      if (failure && below.length === 0 && (!object || mayBeDirectory)) {
         this.#inTrouble(directory, name, path, failure.reason);
         return;
       }
       const tree = new ListedTree();
       if (object) tree.add(name, object);
       for (const info of below) tree.add(`${name}/${info.key.slice(key.length + 1)}`, info);
+      // keys that no path can name make a directory too, as in a listing of its parent
+      if (below.length > 0) tree.addPrefix(`${name}/`);
       const isComplete = list.status === "fulfilled" && list.value.nextToken === undefined;
       const node = tree.root.children?.get(name);
       if (node) {

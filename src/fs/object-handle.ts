@@ -47,21 +47,9 @@ export class ObjectHandle implements FileHandle {
 
   async #read(start: number, end: number, context: CallContext): Promise<readonly Uint8Array[]> {
     const span = this.#readAhead.next(this.#reader, start, end - start);
-    try {
-      return await this.#reader.read(start, end, context.signal, span);
-    } catch (error) {
-      const errno = errnoOf(error);
-      if (errno !== Errno.ESTALE && errno !== Errno.ENOENT) throw error;
-      this.#host.replaced();
-      // the name may well be there: this open's version is what is gone
-      throw new FsError(
-        "ESTALE",
-        `Cannot read "${this.#reader.version.key}": replaced or removed`,
-        {
-          cause: error,
-        },
-      );
-    }
+    const { key } = this.#reader.version;
+    const bytes = this.#reader.read(start, end, context.signal, span);
+    return pinned(key, bytes, () => this.#host.replaced());
   }
 
   write(): never {
@@ -108,4 +96,16 @@ export function notWritable(): FsError {
 /** The attributes of a file whose name is gone. */
 export function unlinkedStat(stat: Stat): Stat {
   return { ...stat, nlink: 0 };
+}
+
+/** Bytes of one version: when it is gone the reader gets ESTALE, for the name may well be there. */
+export async function pinned<T>(key: string, bytes: Promise<T>, replaced: () => void): Promise<T> {
+  try {
+    return await bytes;
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno !== Errno.ESTALE && errno !== Errno.ENOENT) throw error;
+    replaced();
+    throw new FsError("ESTALE", `Cannot read "${key}": replaced or removed`, { cause: error });
+  }
 }

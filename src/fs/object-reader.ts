@@ -110,7 +110,7 @@ export class ObjectReader {
 
   /** A segment from the start of the block at `position` up to what is already there or on its way. */
   #fetch(position: number, limit: number, always: boolean): Segment | undefined {
-    const start = position - (position % BLOCK_SIZE);
+    const start = this.#startFor(position);
     const wanted = Math.min(blockEnd(limit), this.version.size);
     let end = Math.min(nextBlock(start), this.version.size);
     while (end < wanted && !this.#segmentAt(end) && !this.cached.has(end, end + 1)) {
@@ -128,6 +128,13 @@ export class ObjectReader {
     // readers of the segment get its error; one that nobody reads is a prefetch whose failure does not count
     segment.load(fetch, this.cached).catch(() => undefined);
     return segment;
+  }
+
+  /** The start of the block, or of the whole object when it is small and nothing of it is here yet: then one GET is enough. */
+  #startFor(position: number): number {
+    const isWhole = this.version.size <= WHOLE_OBJECT && this.#segments.size === 0;
+    if (isWhole && !this.cached.has(0, 1)) return 0;
+    return position - (position % BLOCK_SIZE);
   }
 
   #segmentAt(offset: number): Segment | undefined {

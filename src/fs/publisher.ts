@@ -54,7 +54,9 @@ export class Publisher {
       previous = place && this.#namespace.state.get(place.parent, place.name);
       await this.#publish(session, entry);
     });
-    if (this.#options.ack === "s3") await this.#confirm(session, previous);
+    // an empty file may be one that is about to be written: it is published when its last writer is gone
+    const isEmpty = session.staged.stat().size === 0;
+    if (this.#options.ack === "s3" && !isEmpty) await this.#confirm(session, previous);
   }
 
   /** The last writer is gone: what was not committed yet (mmap writes after close) is, and the upload may start. */
@@ -135,12 +137,23 @@ export class Publisher {
     try {
       await settled;
     } catch (error) {
+      // an attempt that still runs may succeed: what it did is what the caller is told
+      await this.#queue.idle(key);
+      if (!this.#isPending(session)) return;
       await this.#revert(session, previous);
       const reason = error instanceof Error ? error.message : String(error);
       throw new FsError("EIO", `Cannot store "${place.path}" in the bucket: ${reason}`, {
         cause: error,
       });
     }
+  }
+
+  #isPending(session: WriteSession): boolean {
+    const { place, staged } = session;
+    return (
+      place !== undefined &&
+      this.#namespace.state.get(place.parent, place.name)?.staged === staged.id
+    );
   }
 
   async #revert(session: WriteSession, previous: NamespaceEntry | undefined): Promise<void> {

@@ -22,6 +22,7 @@ import { ObjectReaders } from "./object-readers.ts";
 import { OpenReads } from "./open-reads.ts";
 import { Publisher } from "./publisher.ts";
 import { QueueFollower } from "./queue-follower.ts";
+import { recoverNames } from "./recover-names.ts";
 import { Rename } from "./rename.ts";
 import { Sessions } from "./sessions.ts";
 
@@ -84,6 +85,7 @@ export class S3FileSystem implements FileSystem {
     const { names, directories } = { names: this.#names, directories: this.#directories };
     this.#rename = new Rename({ ...common, names, directories, listings, publisher });
     this.#attributes = new Attributes({ ...common, files: this.#files });
+    if (state.rebuilt) recoverNames(namespace, keys, options, state.pending());
     queue.start(new QueueFollower(namespace, readers, keys, options));
   }
 

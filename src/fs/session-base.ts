@@ -1,5 +1,6 @@
 // The content a session starts from, when it does not start empty.
 import type { StagedFile } from "../spool/spool.ts";
+import { pinned } from "./object-handle.ts";
 import { type ObjectReader, WHOLE_OBJECT } from "./object-reader.ts";
 import type { SessionBase } from "./write-session.ts";
 
@@ -7,13 +8,19 @@ import type { SessionBase } from "./write-session.ts";
 const COPY_STEP = 1024 * 1024;
 
 /** Starts from an object version; `release` ends the reader's use. */
-export function objectBase(reader: ObjectReader, release: () => void): SessionBase {
+export function objectBase(
+  reader: ObjectReader,
+  release: () => void,
+  replaced: () => void,
+): SessionBase {
   const { size } = reader.version;
+  const bytes = (start: number, end: number, signal: AbortSignal): Promise<Uint8Array[]> =>
+    pinned(reader.version.key, reader.read(start, end, signal, WHOLE_OBJECT), replaced);
   return {
     size,
     read: async (offset, length, signal) => {
       const end = Math.min(offset + length, size);
-      return offset >= end ? [] : reader.read(offset, end, signal, WHOLE_OBJECT);
+      return offset >= end ? [] : bytes(offset, end, signal);
     },
     copyTo: async (staged, wanted) => {
       const { signal } = new AbortController();
@@ -21,7 +28,7 @@ export function objectBase(reader: ObjectReader, release: () => void): SessionBa
         const end = Math.min(at + COPY_STEP, wanted);
         reader.prefetch(at, Math.min(at + 2 * WHOLE_OBJECT, wanted));
         let offset = at;
-        for (const piece of await reader.read(at, end, signal, WHOLE_OBJECT)) {
+        for (const piece of await bytes(at, end, signal)) {
           await staged.write(offset, piece);
           offset += piece.length;
         }

@@ -1,4 +1,5 @@
 // What a start finds in the spool, compared with the journal.
+import { truncate } from "node:fs/promises";
 import { log } from "../log.ts";
 import type { PutRecord, QueueRecord } from "../state/queue-record.ts";
 import type { DiskSpool } from "./disk-spool.ts";
@@ -82,7 +83,12 @@ async function checkSize(
   failed: Map<number, string>,
 ): Promise<string | undefined> {
   const short = puts.find(({ record }) => record.size > size);
-  if (short === undefined) return undefined;
+  if (short === undefined) {
+    // bytes behind the last close or fsync were promised to no one, and would look like part of the file
+    const promised = Math.max(...puts.map(({ record }) => record.size));
+    if (size > promised) await truncate(spool.path(id), promised);
+    return undefined;
+  }
   const { key, size: promised } = short.record;
   const reason = `staged file has ${size} of ${promised} bytes`;
   for (const put of puts) fail(failed, put, reason);

@@ -30,6 +30,11 @@ export class QueueWaiters {
     this.#failure = failure;
   }
 
+  /** Whether anyone waits for work to be done. */
+  get any(): boolean {
+    return this.#byKey.size > 0 || this.#drains.size > 0 || this.#idle.size > 0;
+  }
+
   settled(key: string, operation: Operation): Promise<void> {
     return new Promise((resolve, reject) => {
       const waiters = this.#byKey.get(key) ?? new Set();

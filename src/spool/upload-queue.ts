@@ -12,12 +12,15 @@ import { QueueGraph } from "./queue-graph.ts";
 import { QueueScheduler } from "./queue-scheduler.ts";
 import { QueueWaiters } from "./queue-waiters.ts";
 import { RetrySchedule } from "./retry-schedule.ts";
+import { Rounds } from "./rounds.ts";
 import type { QueueEvents, QueuePlan, QueueStatus, UploadQueue } from "./spool.ts";
 import type { StagedFiles } from "./staged-files.ts";
 import { StagedOwner } from "./staged-owner.ts";
 import type { UploadQueueOptions } from "./upload-queue-options.ts";
 
 const MIB = 2 ** 20;
+/** Uploads that end within this time share one durable commit, so that those of close(2) find the disk free. */
+const ROUND_MS = 25;
 
 /**
  * The life of an operation: planned -> committed -> ready (first on all its keys, not held, not asleep) -> prepared
@@ -39,6 +42,7 @@ export class BackgroundUploadQueue implements UploadQueue {
   /** What no retry can mend, with the reason; kept in the journal and here. */
   readonly #failed = new Map<Operation, string>();
   readonly #abort = new AbortController();
+  readonly #rounds = new Rounds(ROUND_MS);
   #events: QueueEvents | undefined;
 
   constructor(options: UploadQueueOptions) {
@@ -278,6 +282,7 @@ export class BackgroundUploadQueue implements UploadQueue {
   /** Makes the outcome durable, however long that takes, then lets go of the operation. */
   async #finish(operation: Operation, outcome: DoneOutcome): Promise<void> {
     const { signal } = this.#abort;
+    if (!this.#waiters.any) await this.#rounds.next();
     const complete = (): Completion | undefined =>
       this.#events && completionOf(this.#graph, this.#events, operation, outcome);
     const dropped = await writeCompletion(this.#state, complete, signal);

@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import type { MountOptions } from "../options/mount-options.ts";
 import { isBelowOrEqual } from "../posix/path.ts";
 import { errnoOf, Errno } from "../posix/errno.ts";
-import { findMount, isPailfs } from "./mount-table.ts";
+import { findMount, isPailfs, type MountTableEntry } from "./mount-table.ts";
 import { realPathOf } from "./real-path.ts";
 import { removeStaleMounts } from "./stale-mount.ts";
 import { StartError } from "./start-error.ts";
@@ -29,7 +29,11 @@ export async function checkMountpoint(options: MountOptions): Promise<CheckedMou
     );
   }
   await checkApart(wanted, options);
-  if (!options.fuse.nonempty) await checkEmpty(wanted);
+  if (!options.fuse.nonempty) {
+    // other kinds may be bind mounts, on which containers mount so that the host sees it
+    if (mounted?.type.startsWith("fuse.") === true) throw foreign(wanted, mounted);
+    await checkEmpty(wanted);
+  }
   return { mountpoint: wanted, staleMounts };
 }
 
@@ -56,6 +60,13 @@ function unusable(mountpoint: string, error: unknown): StartError {
   return new StartError("configuration", `Cannot mount on "${mountpoint}": ${reason}`, {
     cause: error,
   });
+}
+
+function foreign(mountpoint: string, { type, source }: MountTableEntry): StartError {
+  return new StartError(
+    "configuration",
+    `Cannot mount on "${mountpoint}": ${source} is mounted there (${type}); unmount it first, or say --nonempty to mount over it`,
+  );
 }
 
 async function checkEmpty(mountpoint: string): Promise<void> {

@@ -7,7 +7,8 @@ export class BlockAssembly {
   readonly length: number;
   /** Whether room was made for it. */
   isReserved = false;
-  isWriting = false;
+  /** What is writing it now: ends when all that was pushed is written or dropped. */
+  writing: Promise<void> | undefined;
   private accepted = 0;
   private written = 0;
   private checksum = 0;

@@ -35,10 +35,10 @@ export interface CachedObject {
   read(start: number, end: number): Promise<Uint8Array[] | undefined>;
   /**
    * Takes bytes that came from S3, in any order but each block from its start on without gaps; whole blocks (the last may
-   * be short) become present. The buffer belongs to the cache until it was written. Returns at once; over its write
-   * budget the cache drops the bytes instead of growing.
+   * be short) become present. Returns at once; over its write budget the cache drops the bytes instead of growing. The
+   * buffer belongs to the cache until the promise resolves (it does not reject); undefined: it needs nothing of it.
    */
-  write(offset: number, data: Uint8Array): void;
+  write(offset: number, data: Uint8Array): Promise<void> | undefined;
   /** A read-only descriptor of the whole file, once complete and once every block was verified in this daemon run; owned by the cache until release. */
   backing(): number | undefined;
   release(): void;

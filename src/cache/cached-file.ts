@@ -169,8 +169,9 @@ export class CachedFile {
   }
 
   /** As CachedObject.write. */
-  write(offset: number, data: Uint8Array): void {
-    if (!this.context.mayWrite()) return;
+  write(offset: number, data: Uint8Array): Promise<void> | undefined {
+    if (!this.context.mayWrite()) return undefined;
+    const writing: Promise<void>[] = [];
     let at = offset;
     let rest = data;
     while (rest.length > 0 && at < this.size && !this.isGone) {
@@ -178,10 +179,15 @@ export class CachedFile {
       const within = at % BLOCK_SIZE;
       const length = blockLength(this.size, block);
       const part = rest.subarray(0, length - within);
-      if (!this.present.has(block)) this.writeBlock(block, length, within, part);
+      const work = this.present.has(block)
+        ? undefined
+        : this.writeBlock(block, length, within, part);
+      if (work !== undefined) writing.push(work);
       at += part.length;
       rest = rest.subarray(part.length);
     }
+    if (writing.length <= 1) return writing[0];
+    return Promise.all(writing).then(() => undefined);
   }
 
   /** Forgets a present block; the caller takes its bytes out of the catalogue. */
@@ -276,18 +282,26 @@ export class CachedFile {
     return true;
   }
 
-  private writeBlock(block: number, length: number, within: number, data: Uint8Array): void {
+  /** The work that will have written `data`; undefined when it is dropped. */
+  private writeBlock(
+    block: number,
+    length: number,
+    within: number,
+    data: Uint8Array,
+  ): Promise<void> | undefined {
     let assembly = this.assemblies.get(block);
-    if (assembly === undefined && within > 0) return;
+    if (assembly === undefined && within > 0) return undefined;
     assembly ??= new BlockAssembly(length);
     const next = assembly.next(within, data);
-    if (next === undefined || !this.context.budget.take(next.length)) return;
+    if (next === undefined || !this.context.budget.take(next.length)) return undefined;
     this.assemblies.set(block, assembly);
     assembly.push(next);
-    if (assembly.isWriting) return;
-    assembly.isWriting = true;
-    const writing = assembly;
-    this.context.track(this.during(async () => this.fill(block, writing)));
+    if (assembly.writing === undefined) {
+      const taking = assembly;
+      taking.writing = this.during(async () => this.fill(block, taking));
+      this.context.track(taking.writing);
+    }
+    return assembly.writing;
   }
 
   /** Writes what an assembly has until it has no more; never rejects. */
@@ -319,7 +333,7 @@ export class CachedFile {
         this.context.failed(error);
       }
     } finally {
-      assembly.isWriting = false;
+      assembly.writing = undefined;
     }
   }
 

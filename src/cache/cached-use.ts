@@ -45,8 +45,8 @@ export class CachedUse implements CachedObject {
     return bytes;
   }
 
-  write(offset: number, data: Uint8Array): void {
-    if (!this.isReleased) this.file.write(offset, data);
+  write(offset: number, data: Uint8Array): Promise<void> | undefined {
+    return this.isReleased ? undefined : this.file.write(offset, data);
   }
 
   backing(): number | undefined {

@@ -110,7 +110,7 @@ export interface FileHandle {
   /** A descriptor whose bytes at offset n are the file's byte n, for FUSE passthrough; stable while the handle is open. */
   backing(): number | undefined;
 
-  /** At most `length` bytes at `offset` in order; fewer only at end of file. The caller may use the arrays until it replied. */
+  /** At most `length` bytes at `offset` in order; fewer only at end of file. The arrays are lent until the event loop's next turn. */
   read(offset: number, length: number, context: CallContext): MaybePromise<readonly Uint8Array[]>;
   /** Writes all of `data`, or rejects; `data` is borrowed until the call settles. Appends when opened with O_APPEND. */
   write(offset: number, data: Uint8Array, context: CallContext): MaybePromise<number>;

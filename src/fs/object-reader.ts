@@ -3,7 +3,8 @@
 import { BLOCK_SIZE, type CachedObject, type ObjectVersion } from "../cache/block-cache.ts";
 import type { ObjectKey, ObjectStore } from "../s3/object-store.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
-import { Segment } from "./segment.ts";
+import { type ReadRange, Segment } from "./segment.ts";
+import type { SegmentBuffers } from "./segment-buffers.ts";
 import { untilAborted } from "./until-aborted.ts";
 
 /** Objects up to this size come whole in one GET (8 MiB). */
@@ -14,6 +15,7 @@ export class ObjectReader {
   readonly cached: CachedObject;
   readonly #store: ObjectStore;
   readonly #budget: MemoryBudget;
+  readonly #buffers: SegmentBuffers;
   readonly #segments = new Set<Segment>();
 
   constructor(
@@ -21,14 +23,19 @@ export class ObjectReader {
     cached: CachedObject,
     store: ObjectStore,
     budget: MemoryBudget,
+    buffers: SegmentBuffers,
   ) {
     this.version = version;
     this.cached = cached;
     this.#store = store;
     this.#budget = budget;
+    this.#buffers = buffers;
   }
 
-  /** Bytes [start, end), inside the object, in order; what is missing is fetched, by whole segments of `span` bytes at most. */
+  /**
+   * Bytes [start, end), inside the object, in order, lent until the event loop's next turn; what is missing is fetched,
+   * by whole segments of `span` bytes at most.
+   */
   async read(start: number, end: number, signal: AbortSignal, span: number): Promise<Uint8Array[]> {
     const result: Uint8Array[] = [];
     let position = start;
@@ -45,7 +52,9 @@ export class ObjectReader {
       if (reached) await untilAborted(reached, signal);
       // it may have been dropped between its last byte and now: ask again
       if (!this.#segments.has(segment)) continue;
-      result.push(...segment.slices(position, until));
+      const lent = segment.lend(position, until);
+      // the bytes of one of several segments have to wait for the others
+      result.push(position === start && until === end ? lent : new Uint8Array(lent));
       position = until;
     }
     return result;
@@ -117,16 +126,20 @@ export class ObjectReader {
       end = Math.min(nextBlock(end), this.version.size);
     }
     if (!this.#budget.reserve(end - start, always)) return undefined;
-    const segment = new Segment(start, end, this.#budget, (gone) => this.#segments.delete(gone));
+    const segment = new Segment(start, end, this.#budget, this.#buffers, (gone) =>
+      this.#segments.delete(gone),
+    );
     this.#segments.add(segment);
-    const fetch = (from: number, to: number, signal: AbortSignal) =>
-      this.#store.getObject(this.version.key as ObjectKey, {
-        range: { start: from, end: to },
+    const read: ReadRange = (range, into, onBytes, signal) =>
+      this.#store.readObject(this.version.key as ObjectKey, {
+        range,
+        into,
+        onBytes,
         ifMatch: this.version.etag,
         signal,
       });
     // readers of the segment get its error; one that nobody reads is a prefetch whose failure does not count
-    segment.load(fetch, this.cached).catch(() => undefined);
+    segment.load(read, this.cached).catch(() => undefined);
     return segment;
   }
 

@@ -3,7 +3,8 @@ import type { BlockCache, ObjectVersion } from "../cache/block-cache.ts";
 import type { ObjectStore } from "../s3/object-store.ts";
 import { log } from "../log.ts";
 import { MemoryBudget } from "./memory-budget.ts";
-import { ObjectReader } from "./object-reader.ts";
+import { ObjectReader, WHOLE_OBJECT } from "./object-reader.ts";
+import { SegmentBuffers } from "./segment-buffers.ts";
 
 interface Use {
   readonly reader: ObjectReader;
@@ -15,11 +16,13 @@ export class ObjectReaders {
   readonly #store: ObjectStore;
   readonly #cache: BlockCache;
   readonly #budget: MemoryBudget;
+  readonly #buffers: SegmentBuffers;
 
   constructor(store: ObjectStore, cache: BlockCache, memoryLimit: number) {
     this.#store = store;
     this.#cache = cache;
     this.#budget = new MemoryBudget(memoryLimit);
+    this.#buffers = new SegmentBuffers(WHOLE_OBJECT, memoryLimit / 2);
   }
 
   /** Counts one use of the version; release() ends it. */
@@ -31,7 +34,7 @@ export class ObjectReaders {
       return use.reader;
     }
     const cached = this.#cache.use(version);
-    const reader = new ObjectReader(version, cached, this.#store, this.#budget);
+    const reader = new ObjectReader(version, cached, this.#store, this.#budget, this.#buffers);
     this.#uses.set(id, { reader, users: 1 });
     return reader;
   }

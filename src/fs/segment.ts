@@ -1,8 +1,8 @@
 // Bytes [start, end) of one object version on their way from S3: readers are answered as soon as their bytes arrived.
-import type { CachedObject } from "../cache/block-cache.ts";
-import { FsError } from "../posix/errno.ts";
-import type { ObjectBody } from "../s3/object-store.ts";
+import { BLOCK_SIZE, type CachedObject } from "../cache/block-cache.ts";
+import type { ByteRange } from "../s3/object-store.ts";
 import type { Evictable, MemoryBudget } from "./memory-budget.ts";
+import type { SegmentBuffers } from "./segment-buffers.ts";
 
 interface Waiter {
   readonly until: number;
@@ -10,19 +10,27 @@ interface Waiter {
   reject(error: Error): void;
 }
 
-/** How a segment gets its bytes. */
-export type FetchRange = (start: number, end: number, signal: AbortSignal) => Promise<ObjectBody>;
+/** How a segment gets its bytes: into its memory, telling how many of them are there. */
+export type ReadRange = (
+  range: ByteRange,
+  into: Uint8Array,
+  onBytes: (count: number) => void,
+  signal: AbortSignal,
+) => Promise<unknown>;
 
 export class Segment implements Evictable {
   readonly start: number;
   readonly end: number;
   readonly #budget: MemoryBudget;
+  readonly #buffers: SegmentBuffers;
   readonly #onGone: (segment: Segment) => void;
   readonly #abort = new AbortController();
-  #chunks: Uint8Array[] = [];
-  /** Where each chunk begins. */
-  #offsets: number[] = [];
+  readonly #bytes: Uint8Array;
   #received: number;
+  /** Up to where the cache was given the bytes, by whole blocks. */
+  #cached: number;
+  /** Writes of the cache that still need the memory, and the load itself. */
+  #users = 0;
   #waiters: Waiter[] = [];
   #state: "loading" | "complete" | "gone" = "loading";
 
@@ -31,39 +39,41 @@ export class Segment implements Evictable {
     start: number,
     end: number,
     budget: MemoryBudget,
+    buffers: SegmentBuffers,
     onGone: (segment: Segment) => void,
   ) {
     this.start = start;
     this.end = end;
     this.#received = start;
+    this.#cached = start;
     this.#budget = budget;
+    this.#buffers = buffers;
+    this.#bytes = buffers.take(end - start);
     this.#onGone = onGone;
   }
 
-  /** Fetches and passes each chunk on to the cache; resolves when complete, rejects with the error its readers get. */
-  async load(fetch: FetchRange, cached: CachedObject): Promise<void> {
+  /** Fetches and passes each block on to the cache; resolves when complete, rejects with the error its readers get. */
+  async load(read: ReadRange, cached: CachedObject): Promise<void> {
+    this.#users += 1;
     try {
-      const { body } = await fetch(this.start, this.end, this.#abort.signal);
-      for await (const chunk of body) {
-        if (this.#abort.signal.aborted) break;
-        const offset = this.#received;
-        this.#chunks.push(chunk);
-        this.#offsets.push(offset);
-        this.#received += chunk.length;
+      const range = { start: this.start, end: this.end };
+      const arrived = (count: number): void => {
+        this.#received = this.start + count;
         this.#wake();
-        cached.write(offset, chunk);
-      }
-      if (this.#received !== this.end) {
-        throw new FsError(
-          "EIO",
-          `Cannot read bytes ${this.#received}-${this.end}: the answer ended early`,
-        );
+        this.#pass(cached);
+      };
+      await read(range, this.#bytes, arrived, this.#abort.signal);
+      if (this.#abort.signal.aborted) {
+        this.evict();
+        return;
       }
       this.#state = "complete";
       this.#budget.offer(this);
     } catch (error) {
       this.#fail(error instanceof Error ? error : new Error(String(error)));
       throw error;
+    } finally {
+      this.#unuse();
     }
   }
 
@@ -83,21 +93,10 @@ export class Segment implements Evictable {
     return this.#state === "complete";
   }
 
-  /** The arrived bytes of [from, to) without copying; `reached(to)` must have resolved. */
-  slices(from: number, to: number): Uint8Array[] {
-    const result: Uint8Array[] = [];
-    let index = this.#indexAt(from);
-    let offset = this.#offsets[index] ?? to;
-    for (; offset < to; index += 1) {
-      const chunk = this.#chunks[index];
-      if (!chunk) break;
-      const first = Math.max(from - offset, 0);
-      const last = Math.min(to - offset, chunk.length);
-      result.push(first === 0 && last === chunk.length ? chunk : chunk.subarray(first, last));
-      offset += chunk.length;
-    }
+  /** The arrived bytes [from, to), lent until the event loop's next turn; `reached(to)` must have resolved. */
+  lend(from: number, to: number): Uint8Array {
     if (this.#state === "complete") this.#budget.offer(this);
-    return result;
+    return this.#bytes.subarray(from - this.start, to - this.start);
   }
 
   evict(): void {
@@ -105,9 +104,8 @@ export class Segment implements Evictable {
     this.#state = "gone";
     this.#budget.withdraw(this);
     this.#budget.release(this.end - this.start);
-    this.#chunks = [];
-    this.#offsets = [];
     this.#onGone(this);
+    if (this.#users === 0) this.#giveBack();
   }
 
   /** Stops loading; those who wait get EINTR. */
@@ -131,15 +129,28 @@ export class Segment implements Evictable {
     for (const waiter of ready) waiter.resolve();
   }
 
-  /** Index of the chunk that holds `offset`. */
-  #indexAt(offset: number): number {
-    let low = 0;
-    let high = this.#offsets.length - 1;
-    while (low < high) {
-      const middle = (low + high + 1) >> 1;
-      if ((this.#offsets[middle] ?? 0) <= offset) low = middle;
-      else high = middle - 1;
+  /** Gives the cache the blocks that are whole by now. */
+  #pass(cached: CachedObject): void {
+    const whole =
+      this.#received === this.end ? this.end : this.#received - (this.#received % BLOCK_SIZE);
+    while (this.#cached < whole) {
+      const from = this.#cached;
+      const to = Math.min(from - (from % BLOCK_SIZE) + BLOCK_SIZE, whole);
+      this.#cached = to;
+      const writing = cached.write(from, this.#bytes.subarray(from - this.start, to - this.start));
+      if (writing === undefined) continue;
+      this.#users += 1;
+      void writing.then(() => this.#unuse());
     }
-    return low;
+  }
+
+  #unuse(): void {
+    this.#users -= 1;
+    if (this.#users === 0 && this.#state === "gone") this.#giveBack();
+  }
+
+  /** Whoever was lent bytes in this turn of the event loop has used them by its end. */
+  #giveBack(): void {
+    setImmediate(() => this.#buffers.give(this.#bytes));
   }
 }

@@ -28,7 +28,9 @@ export function objectBase(
         const end = Math.min(at + COPY_STEP, wanted);
         reader.prefetch(at, Math.min(at + 2 * WHOLE_OBJECT, wanted));
         let offset = at;
-        for (const piece of await bytes(at, end, signal)) {
+        // lent for this turn only
+        const copies = (await bytes(at, end, signal)).map((piece) => new Uint8Array(piece));
+        for (const piece of copies) {
           await staged.write(offset, piece);
           offset += piece.length;
         }

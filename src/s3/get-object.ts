@@ -10,7 +10,7 @@ import { abortedError, toFsError } from "./s3-error.ts";
 import { S3Failure, failureOf } from "./s3-failure.ts";
 
 /** An answer understood: which bytes of which version it brings. */
-interface Opened {
+export interface Opened {
   readonly stream: S3Stream;
   readonly info: ObjectInfo;
   /** Of the body as it comes; may start before what was asked where Range is ignored. */
@@ -30,7 +30,7 @@ export async function getObject(
   const state = client.newState(options);
   let opened: Opened;
   try {
-    opened = await open(client, key, options, state);
+    opened = await openObject(client, key, options, state);
   } catch (error) {
     if (failureOf(error)?.status !== 416) throw error;
     return readPastEnd(client, key, options, error);
@@ -49,7 +49,8 @@ function getCall(client: S3Client, key: ObjectKey, options: GetOptions): S3Call 
   return { verb: "GET", method: "GET", key, headers, options };
 }
 
-async function open(
+/** Sends the GET until an answer's headers make sense. */
+export async function openObject(
   client: S3Client,
   key: ObjectKey,
   options: GetOptions,
@@ -128,7 +129,7 @@ async function* deliver(
       } catch (error) {
         stream.release(false);
         const rest = { start: at, end: range.end };
-        const resumed = await resume(client, info, { ...options, range: rest }, state, error);
+        const resumed = await resumeObject(client, info, { ...options, range: rest }, state, error);
         stream = resumed.stream;
         position = resumed.range.start;
         end = resumed.range.end;
@@ -140,7 +141,7 @@ async function* deliver(
 }
 
 /** The rest of the same version after a break, within the deadline; ESTALE when there is another version now. */
-async function resume(
+export async function resumeObject(
   client: S3Client,
   info: ObjectInfo,
   options: GetOptions,
@@ -157,7 +158,7 @@ async function resume(
     if (givenUp()) throw abortedError(action);
     throw toFsError(failureOfBreak(cause) ?? cause, action);
   }
-  const opened = await open(client, info.key, again, state);
+  const opened = await openObject(client, info.key, again, state);
   const { etag, size, lastModified } = opened.info;
   if (size === info.size && (etag !== "" || lastModified === info.lastModified)) return opened;
   opened.stream.release(false);

@@ -1,4 +1,5 @@
-// An answer's body as an async iterable: chunks as they arrive, the connection held back while nobody takes them.
+// An answer's body: chunks as they arrive, poured into a sink at once, or kept for an iterator, and the connection held
+// back while nobody takes them.
 
 /** What the transport must offer to hold back or end the connection. */
 export interface BodyControl {
@@ -6,6 +7,9 @@ export interface BodyControl {
   resume(): void;
   abort(reason: Error): void;
 }
+
+/** Takes a chunk, lent for the length of the call; returns whether it wants more. */
+export type BodySink = (chunk: Uint8Array) => boolean;
 
 const maxQueuedBytes = 512 * 1024;
 const minResumeBytes = 128 * 1024;
@@ -17,15 +21,26 @@ export class IncomingBody implements AsyncIterable<Uint8Array> {
   #queuedBytes = 0;
   #paused = false;
   #ended = false;
+  #isEnough = false;
   #error: Error | undefined;
   #wake: (() => void) | undefined;
+  #sink: BodySink | undefined;
 
   constructor(control: BodyControl) {
     this.#control = control;
   }
 
+  /** Takes a chunk that is the caller's again afterwards. */
   push(chunk: Uint8Array): void {
-    this.#chunks.push(chunk);
+    // what came before a failure may be asked for again already: nothing is poured beside that
+    if (this.#error !== undefined) return;
+    if (this.#sink !== undefined) {
+      if (this.#isEnough || this.#sink(chunk)) return;
+      this.#isEnough = true;
+      this.#notify();
+      return;
+    }
+    this.#chunks.push(new Uint8Array(chunk));
     this.#queuedBytes += chunk.length;
     if (!this.#paused && this.#queuedBytes > maxQueuedBytes) {
       this.#paused = true;
@@ -72,6 +87,18 @@ export class IncomingBody implements AsyncIterable<Uint8Array> {
       if (this.#ended) return undefined;
       await new Promise<void>((resolve) => (this.#wake = resolve));
     }
+  }
+
+  /** Pours until the end or until the sink has enough; rejects when the connection broke before. */
+  async pour(sink: BodySink): Promise<void> {
+    for (let chunk = this.take(); chunk !== undefined; chunk = this.take()) {
+      if (!sink(chunk)) return;
+    }
+    this.#sink = sink;
+    while (!this.#ended && !this.#isEnough && this.#error === undefined) {
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
+    if (this.#error !== undefined && !this.#isEnough) throw this.#error;
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {

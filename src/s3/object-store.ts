@@ -50,6 +50,15 @@ export interface ObjectBody {
   readonly body: AsyncIterable<Uint8Array>;
 }
 
+/** A GET of an exact range into memory of the caller. */
+export interface ReadOptions extends GetOptions {
+  readonly range: ByteRange;
+  /** Holds the whole range; written to until the call settles. */
+  readonly into: Uint8Array;
+  /** Called as bytes arrive, with how many of the range are there, from its start on. */
+  readonly onBytes?: (count: number) => void;
+}
+
 /** Bytes to upload, readable more than once (a retry starts again). */
 export interface UploadSource {
   /** Bytes. */
@@ -113,6 +122,8 @@ export interface ObjectStore {
   headObject(key: ObjectKey, options?: CallOptions): Promise<ObjectInfo | undefined>;
   /** Resolves once the headers are there; rejects with ENOENT on NoSuchKey only. */
   getObject(key: ObjectKey, options?: GetOptions): Promise<ObjectBody>;
+  /** Resolves when the whole range is in memory; ESTALE when the object ends before it. A torn body is resumed as with getObject(). */
+  readObject(key: ObjectKey, options: ReadOptions): Promise<ObjectInfo>;
   listObjects(options: ListOptions): Promise<ListPage>;
   /** One PUT; resolves to the new ETag. Up to 5 GiB. */
   putObject(key: ObjectKey, source: UploadSource, options?: PutOptions): Promise<{ etag: string }>;

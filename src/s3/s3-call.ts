@@ -1,4 +1,5 @@
 // One S3 request as the verbs describe it.
+import type { BodySink } from "./incoming-body.ts";
 import type { ByteRange, CallOptions, ObjectKey, S3Verb, UploadSource } from "./object-store.ts";
 import type { CredentialProvider } from "./signing.ts";
 
@@ -64,6 +65,8 @@ export interface S3Stream {
   readonly headers: Readonly<Record<string, string>>;
   /** The next chunk, or undefined at the end; rejects on a break, an abort or a silence. */
   next(): Promise<Uint8Array | undefined>;
+  /** In place of next(): resolves at the end or when the sink has enough; rejects as next(). */
+  pour(sink: BodySink): Promise<void>;
   /** Gives up what is left of the body. `complete`: all that was wanted has come, the connection stays. */
   release(complete: boolean): void;
 }

@@ -21,12 +21,14 @@ import type {
   ObjectKey,
   ObjectStore,
   PutOptions,
+  ReadOptions,
   S3Verb,
   StoreFeatures,
   UploadSource,
   UploadedPart,
 } from "./object-store.ts";
 import { type ProviderProfile, detectProvider, providerNamed } from "./providers.ts";
+import { readObject } from "./read-object.ts";
 import { putObject, uploadPart } from "./put-object.ts";
 import type { S3Config } from "./s3-call.ts";
 import { S3Client } from "./s3-client.ts";
@@ -63,6 +65,10 @@ export class S3ObjectStore implements ObjectStore {
 
   async getObject(key: ObjectKey, options?: GetOptions): Promise<ObjectBody> {
     return getObject(this.#client, key, options);
+  }
+
+  async readObject(key: ObjectKey, options: ReadOptions): Promise<ObjectInfo> {
+    return readObject(this.#client, key, options);
   }
 
   async listObjects(options: ListOptions): Promise<ListPage> {

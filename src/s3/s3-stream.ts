@@ -29,6 +29,14 @@ export function openStream(attempt: Attempt, answer: HttpAnswer): S3Stream {
         idle.refresh();
       }
     },
+    pour: async (sink) => {
+      clearTimeout(idle);
+      watchdog.arm(attempt.silenceMs);
+      await body.pour((chunk) => {
+        watchdog.touch();
+        return sink(chunk);
+      });
+    },
     release: (complete) => {
       clearTimeout(idle);
       attempt.release();

@@ -1,6 +1,7 @@
 // One HTTP exchange over kept connections; no retries, no S3.
 import { Agent } from "undici";
 import { IncomingBody } from "./incoming-body.ts";
+import { RECEIVE_BYTES, ReceiveBuffers } from "./receive-buffers.ts";
 
 export interface HttpRequest {
   readonly method: string;
@@ -31,6 +32,12 @@ export class Transport {
   #settling: Promise<void> | undefined;
 
   constructor(options: TransportOptions) {
+    // passed on to net.connect() and tls.connect(); undici's types do not say so
+    const receiving = {
+      onread: new ReceiveBuffers().onread,
+      readableHighWaterMark: 2 * RECEIVE_BYTES,
+      highWaterMark: 2 * RECEIVE_BYTES,
+    };
     this.#agent = new Agent({
       connections: null,
       pipelining: 1,
@@ -42,6 +49,7 @@ export class Transport {
       bodyTimeout: 0,
       connect: {
         timeout: options.connectTimeoutMs,
+        ...receiving,
         ...(options.ca === undefined ? {} : { ca: options.ca }),
       },
     });

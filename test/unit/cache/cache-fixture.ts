@@ -87,7 +87,7 @@ export async function fill(
 ): Promise<void> {
   const use = cache.use(object);
   for (let start = 0; start < object.size; start += chunkBytes) {
-    use.write(start, bytesOf(object, start, Math.min(start + chunkBytes, object.size)));
+    void use.write(start, bytesOf(object, start, Math.min(start + chunkBytes, object.size)));
     if (start % (8 * chunkBytes) === 0) await new Promise(setImmediate);
   }
   await vi.waitFor(() => expect(use.has(0, object.size)).toBe(true), { interval: 5 });

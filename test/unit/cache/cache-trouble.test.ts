@@ -212,10 +212,10 @@ test("over the write budget bytes are dropped", async () => {
   const object = version("a", 10 * MIB);
   const use = cache.use(object);
   for (let block = 0; block < 10; block++)
-    use.write(block * MIB, bytesOf(object, block * MIB, (block + 1) * MIB));
+    void use.write(block * MIB, bytesOf(object, block * MIB, (block + 1) * MIB));
   await vi.waitFor(() => expect(use.has(0, 2 * MIB)).toBe(true));
   expect(use.has(0, 3 * MIB)).toBe(false);
-  use.write(2 * MIB, bytesOf(object, 2 * MIB, 3 * MIB));
+  void use.write(2 * MIB, bytesOf(object, 2 * MIB, 3 * MIB));
   await vi.waitFor(() => expect(use.has(0, 3 * MIB)).toBe(true));
   use.release();
 });
@@ -232,13 +232,13 @@ test("a failing disk is bypassed with one warning and tried again", async () => 
   const cache = await fixture.open({ io, retryMs: 100 });
   const object = version("a", 5000);
   const use = cache.use(object);
-  use.write(0, bytesOf(object));
+  void use.write(0, bytesOf(object));
   await vi.waitFor(() => expect(cache.status().failure).toContain("no space"));
   expect(use.has(0, 5000)).toBe(false);
   expect(cache.status().bytes).toBe(0);
   isFailing = false;
   await vi.waitFor(() => {
-    use.write(0, bytesOf(object));
+    void use.write(0, bytesOf(object));
     expect(cache.status().failure).toBeUndefined();
   });
   expect(Buffer.concat((await use.read(0, 5000)) ?? []).equals(bytesOf(object))).toBe(true);
@@ -251,7 +251,7 @@ test("a directory that cannot be made is bypassed and tried again", async () => 
   const object = version("a", 5000);
   expect(cache.status().failure).toBeDefined();
   const use = cache.use(object);
-  use.write(0, bytesOf(object));
+  void use.write(0, bytesOf(object));
   expect(await use.read(0, 10)).toBeUndefined();
   use.release();
   await rm(fixture.directory);
@@ -266,7 +266,7 @@ test.skipIf(process.getuid?.() !== 0)("a full disk is no error for anyone", asyn
     const cache = await fixture.open();
     for (let i = 0; i < 8; i++) {
       const use = cache.use(version(`k${i}`, MIB));
-      use.write(0, bytesOf(version(`k${i}`, MIB)));
+      void use.write(0, bytesOf(version(`k${i}`, MIB)));
       use.release();
     }
     await vi.waitFor(() => expect(cache.status().objects).toBeGreaterThan(0));
@@ -282,7 +282,7 @@ test("objects without bytes or ETag are never cached", async () => {
   expect(empty.has(0, 0)).toBe(true);
   expect(await empty.read(0, 10)).toEqual([]);
   const nameless = cache.use({ key: "a", etag: "", size: 4 });
-  nameless.write(0, Buffer.from("abcd"));
+  void nameless.write(0, Buffer.from("abcd"));
   expect(await nameless.read(0, 4)).toBeUndefined();
   await chmod(fixture.directory, 0o700);
   expect(await fixture.objectFiles()).toEqual([]);

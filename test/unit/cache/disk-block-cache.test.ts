@@ -58,17 +58,17 @@ test("blocks arrive in any order, a missing one is a miss, gaps are not believed
   const cache = await fixture.open();
   const object = version("a", 3 * BLOCK_SIZE);
   const use = cache.use(object);
-  use.write(2 * BLOCK_SIZE, bytesOf(object, 2 * BLOCK_SIZE));
-  use.write(BLOCK_SIZE, bytesOf(object, BLOCK_SIZE, BLOCK_SIZE + 1000));
-  use.write(BLOCK_SIZE + 2000, bytesOf(object, BLOCK_SIZE + 2000, 2 * BLOCK_SIZE));
-  use.write(0, bytesOf(object, 0, BLOCK_SIZE));
+  void use.write(2 * BLOCK_SIZE, bytesOf(object, 2 * BLOCK_SIZE));
+  void use.write(BLOCK_SIZE, bytesOf(object, BLOCK_SIZE, BLOCK_SIZE + 1000));
+  void use.write(BLOCK_SIZE + 2000, bytesOf(object, BLOCK_SIZE + 2000, 2 * BLOCK_SIZE));
+  void use.write(0, bytesOf(object, 0, BLOCK_SIZE));
   await vi.waitFor(() => expect(use.has(0, 1)).toBe(true));
   await vi.waitFor(() => expect(use.has(2 * BLOCK_SIZE, object.size)).toBe(true));
   expect(use.has(BLOCK_SIZE, BLOCK_SIZE + 1)).toBe(false);
   expect(await use.read(0, BLOCK_SIZE + 1)).toBeUndefined();
   expect(use.backing()).toBeUndefined();
   // the rest of the block from where it broke off
-  use.write(BLOCK_SIZE, bytesOf(object, BLOCK_SIZE, 2 * BLOCK_SIZE));
+  void use.write(BLOCK_SIZE, bytesOf(object, BLOCK_SIZE, 2 * BLOCK_SIZE));
   await vi.waitFor(() => expect(use.has(0, object.size)).toBe(true));
   expect(Buffer.concat((await use.read(0, object.size)) ?? []).equals(bytesOf(object))).toBe(true);
   use.release();
@@ -103,7 +103,7 @@ test("an abandoned block leaves nothing behind", async () => {
   const cache = await fixture.open();
   const object = version("a", 2 * BLOCK_SIZE);
   const use = cache.use(object);
-  use.write(0, bytesOf(object, 0, 5000));
+  void use.write(0, bytesOf(object, 0, 5000));
   use.release();
   await vi.waitFor(async () => expect(await fixture.objectFiles()).toEqual([]));
   await vi.waitFor(() => expect(cache.status()).toMatchObject({ bytes: 0, objects: 0 }));
@@ -127,7 +127,7 @@ test("an object over the limit is cached as far as it goes and harms nobody for 
   const object = version("large", 10 * MIB);
   const use = cache.use(object);
   for (let block = 0; block < 10; block++) {
-    use.write(block * MIB, bytesOf(object, block * MIB, (block + 1) * MIB));
+    void use.write(block * MIB, bytesOf(object, block * MIB, (block + 1) * MIB));
   }
   await vi.waitFor(() => expect(use.has(0, 4 * MIB)).toBe(true));
   use.release();

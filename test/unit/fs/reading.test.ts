@@ -92,6 +92,24 @@ test("a large object read in order takes size / 8 MiB GETs", async () => {
   expect(core.s3.count("GET")).toBeLessThanOrEqual(size / (8 * MIB) + 1);
 });
 
+test("readers of more than the memory holds get the right bytes, across segments too", async () => {
+  const core = await testCore({ "memory-limit": "16M" });
+  const size = 96 * MIB;
+  core.s3.putRamp("f", size);
+  const file = await driverOf(core).open("/f", O_RDONLY);
+  const random = new Random(7);
+  const reader = async (start: number): Promise<void> => {
+    for (let at = start; at < size; ) {
+      const length = 100_000 + random.integer(2 * MIB);
+      const bytes = await file.read(at, length);
+      expect(bytes.equals(rampBytes(bytes.length, at % 251))).toBe(true);
+      at += bytes.length;
+    }
+  };
+  await Promise.all([0, 11, 23, 41, 57, 83].map(async (mib) => reader(mib * MIB)));
+  await file.close();
+});
+
 test("a reader never mixes two versions: ESTALE once somebody replaced the object", async () => {
   const core = await testCore();
   core.s3.putRamp("f", 20 * MIB, 0);

@@ -64,6 +64,10 @@ export class MemoryStore implements ObjectStore {
     return Promise.reject(new Error("not used"));
   }
 
+  readObject(): Promise<ObjectInfo> {
+    return Promise.reject(new Error("not used"));
+  }
+
   async listObjects(options: ListOptions): Promise<ListPage> {
     return this.#call("LIST", options.prefix, options, () => ({
       objects: [...this.objects]

@@ -99,7 +99,7 @@ test("readers of more than the memory holds get the right bytes, across segments
   const file = await driverOf(core).open("/f", O_RDONLY);
   const random = new Random(7);
   const reader = async (start: number): Promise<void> => {
-    for (let at = start; at < size; ) {
+    for (let at = start; at < size;) {
       const length = 100_000 + random.integer(2 * MIB);
       const bytes = await file.read(at, length);
       expect(bytes.equals(rampBytes(bytes.length, at % 251))).toBe(true);

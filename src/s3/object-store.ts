@@ -63,7 +63,7 @@ export interface ReadOptions extends GetOptions {
 export interface UploadSource {
   /** Bytes. */
   readonly size: number;
-  /** A fresh pass over bytes [start, end); chunks are not touched by the source after they were yielded. */
+  /** A fresh pass over bytes [start, end); a chunk is lent until the next but one is asked for. */
   read(range: ByteRange): AsyncIterable<Uint8Array>;
   /** MD5 of [start, end), 16 bytes, computed off the main thread. */
   md5(range: ByteRange): Promise<Uint8Array>;

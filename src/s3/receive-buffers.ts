@@ -6,8 +6,11 @@ import type { Socket } from "node:net";
 /** Bytes taken from a socket at a time. */
 export const RECEIVE_BYTES = 256 * 1024;
 
-/** Reads below this get memory of their own: undici keeps parts of a head that comes in pieces. */
-const SMALL_BYTES = 32 * 1024;
+/**
+ * Reads below this get memory of their own, for undici keeps parts of a head that comes in pieces. It refuses heads of
+ * more than 16 KiB (maxHeaderSize), so that a larger read never ends in one; TLS brings 16 KiB at a time.
+ */
+export const SMALL_BYTES = 16 * 1024;
 
 /** The `onread` option of net.connect() and tls.connect(), one for any number of sockets. */
 export class ReceiveBuffers {

@@ -1,7 +1,7 @@
 // One HTTP exchange over kept connections; no retries, no S3.
 import { Agent } from "undici";
 import { IncomingBody } from "./incoming-body.ts";
-import { RECEIVE_BYTES, ReceiveBuffers } from "./receive-buffers.ts";
+import { RECEIVE_BYTES, ReceiveBuffers, SMALL_BYTES } from "./receive-buffers.ts";
 
 export interface HttpRequest {
   readonly method: string;
@@ -35,12 +35,15 @@ export class Transport {
     // passed on to net.connect() and tls.connect(); undici's types do not say so
     const receiving = {
       onread: new ReceiveBuffers().onread,
+      highWaterMark: undefined,
       readableHighWaterMark: 2 * RECEIVE_BYTES,
-      highWaterMark: 2 * RECEIVE_BYTES,
+      // below a chunk of an upload: undici then asks for the next one when this one has gone to the kernel
+      writableHighWaterMark: 64 * 1024,
     };
     this.#agent = new Agent({
       connections: null,
       pipelining: 1,
+      maxHeaderSize: SMALL_BYTES,
       // S3 closes idle connections after about 20 s; a shorter time avoids using one that is about to go
       keepAliveTimeout: 15_000,
       keepAliveMaxTimeout: 60_000,

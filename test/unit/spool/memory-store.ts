@@ -226,7 +226,7 @@ async function bytesOf(
   range: { start: number; end: number },
 ): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
-  for await (const chunk of source.read(range)) chunks.push(chunk);
+  for await (const chunk of source.read(range)) chunks.push(Buffer.from(chunk));
   return Buffer.concat(chunks);
 }
 

@@ -19,7 +19,7 @@ import { Room } from "./room.ts";
 import { sweepLeftovers } from "./sweep.ts";
 import { WriteBudget } from "./write-budget.ts";
 
-const DEFAULT_WRITE_BUDGET_BYTES = 32 * 1024 * 1024;
+const DEFAULT_WRITE_BUDGET_BYTES = 64 * 1024 * 1024;
 const DEFAULT_IDLE_FILES = 512;
 // larger ones are verified by being read
 const VERIFY_AHEAD_BYTES = 64 * 1024 * 1024;

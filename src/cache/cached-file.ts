@@ -348,6 +348,8 @@ export class CachedFile {
     this.context.grow(entry, assembly.length);
     entry.isVerified = this.isTrusted;
     this.context.changed(this);
+    // whoever opens it next can have it as the backing file
+    if (this.isTrusted) void this.openForReading();
   }
 }
 

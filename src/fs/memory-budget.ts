@@ -1,4 +1,5 @@
-// Bytes of read buffers, all files together. Finished segments stay as long as there is room and are dropped oldest first.
+// Bytes of read buffers, all files together. Finished segments stay as long as there is room: those that were read to
+// their end go first, then the oldest.
 
 /** Bytes that can be given back at once. */
 export interface Evictable {
@@ -9,7 +10,9 @@ export interface Evictable {
 export class MemoryBudget {
   readonly #limit: number;
   #used = 0;
-  readonly #evictable = new Set<Evictable>();
+  readonly #consumed = new Set<Evictable>();
+  readonly #unread = new Set<Evictable>();
+  readonly #waiting = new Set<() => void>();
 
   constructor(limitBytes: number) {
     this.#limit = limitBytes;
@@ -21,26 +24,53 @@ export class MemoryBudget {
 
   /** Takes `bytes` if they fit, dropping finished segments first; `always` takes them in any case (a caller waits for them). */
   reserve(bytes: number, always: boolean): boolean {
-    for (const oldest of this.#evictable) {
-      if (this.#used + bytes <= this.#limit) break;
-      oldest.evict();
+    for (const items of [this.#consumed, this.#unread]) {
+      for (const oldest of items) {
+        if (this.#used + bytes <= this.#limit) break;
+        oldest.evict();
+      }
     }
     if (!always && this.#used + bytes > this.#limit) return false;
     this.#used += bytes;
     return true;
   }
 
+  /**
+   * Resolves when memory was given back, or after `ms`; undefined while `bytes` fit or something can be dropped. Keeps
+   * a reader from running away from a cache whose disk is slower than S3.
+   */
+  room(bytes: number, ms: number): Promise<void> | undefined {
+    const isFull = this.#consumed.size === 0 && this.#unread.size === 0;
+    if (!isFull || this.#used === 0 || this.#used + bytes <= this.#limit) return undefined;
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        this.#waiting.delete(done);
+        resolve();
+      };
+      const timer = setTimeout(done, ms);
+      this.#waiting.add(done);
+    });
+  }
+
   release(bytes: number): void {
     this.#used -= bytes;
+    this.#wake();
   }
 
   /** Marks bytes as droppable, the most recently used last. */
-  offer(item: Evictable): void {
-    this.#evictable.delete(item);
-    this.#evictable.add(item);
+  offer(item: Evictable, isConsumed: boolean): void {
+    this.withdraw(item);
+    (isConsumed ? this.#consumed : this.#unread).add(item);
+    this.#wake();
   }
 
   withdraw(item: Evictable): void {
-    this.#evictable.delete(item);
+    this.#consumed.delete(item);
+    this.#unread.delete(item);
+  }
+
+  #wake(): void {
+    for (const done of this.#waiting) done();
   }
 }

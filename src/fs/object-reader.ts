@@ -10,6 +10,9 @@ import { untilAborted } from "./until-aborted.ts";
 /** Objects up to this size come whole in one GET (8 MiB). */
 export const WHOLE_OBJECT = 8 * BLOCK_SIZE;
 
+/** Ms that a reader of large segments waits for memory that the cache is writing, before it goes on without; small ones do not. */
+const PATIENCE_MS = 200;
+
 export class ObjectReader {
   readonly version: ObjectVersion;
   readonly cached: CachedObject;
@@ -108,6 +111,13 @@ export class ObjectReader {
       if (meanwhile) return meanwhile;
     }
     const limit = Math.min(position - (position % BLOCK_SIZE) + span, this.version.size);
+    const wanted = limit - position;
+    const room = wanted < WHOLE_OBJECT ? undefined : this.#budget.room(wanted, PATIENCE_MS);
+    if (room) {
+      await room;
+      const meanwhile = this.#segmentAt(position);
+      if (meanwhile) return meanwhile;
+    }
     const started = this.#fetch(
       position,
       Math.max(limit, Math.min(end, nextBlock(position))),

@@ -31,6 +31,8 @@ export class Segment implements Evictable {
   #cached: number;
   /** Writes of the cache that still need the memory, and the load itself. */
   #users = 0;
+  /** Bytes handed out: all of them means that a reader has passed. */
+  #lent = 0;
   #waiters: Waiter[] = [];
   #state: "loading" | "complete" | "gone" = "loading";
 
@@ -68,7 +70,6 @@ export class Segment implements Evictable {
         return;
       }
       this.#state = "complete";
-      this.#budget.offer(this);
     } catch (error) {
       this.#fail(error instanceof Error ? error : new Error(String(error)));
       throw error;
@@ -95,15 +96,16 @@ export class Segment implements Evictable {
 
   /** The arrived bytes [from, to), lent until the event loop's next turn; `reached(to)` must have resolved. */
   lend(from: number, to: number): Uint8Array {
-    if (this.#state === "complete") this.#budget.offer(this);
+    this.#lent += to - from;
+    this.#offer();
     return this.#bytes.subarray(from - this.start, to - this.start);
   }
 
+  /** Only when complete and offered, or when loading has failed. */
   evict(): void {
     if (this.#state === "gone") return;
     this.#state = "gone";
     this.#budget.withdraw(this);
-    this.#budget.release(this.end - this.start);
     this.#onGone(this);
     if (this.#users === 0) this.#giveBack();
   }
@@ -146,11 +148,20 @@ export class Segment implements Evictable {
 
   #unuse(): void {
     this.#users -= 1;
-    if (this.#users === 0 && this.#state === "gone") this.#giveBack();
+    if (this.#users > 0) return;
+    if (this.#state === "gone") this.#giveBack();
+    else this.#offer();
+  }
+
+  /** Complete, and written by the cache: may be dropped when memory is short. */
+  #offer(): void {
+    if (this.#state !== "complete" || this.#users > 0) return;
+    this.#budget.offer(this, this.#lent >= this.end - this.start);
   }
 
   /** Whoever was lent bytes in this turn of the event loop has used them by its end. */
   #giveBack(): void {
+    this.#budget.release(this.end - this.start);
     setImmediate(() => this.#buffers.give(this.#bytes));
   }
 }

@@ -3,43 +3,10 @@ import { constants } from "node:fs";
 import { crc32 } from "node:zlib";
 import { Errno, errnoOf } from "../posix/errno.ts";
 import { BLOCK_SIZE } from "./block-cache.ts";
-import { BlockAssembly } from "./block-assembly.ts";
+import { BlockFiller } from "./block-filler.ts";
 import { BlockSet } from "./block-set.ts";
-import type { CatalogueEntry } from "./catalogue.ts";
-import type { DiskIo } from "./disk-io.ts";
+import type { CacheContext } from "./cache-context.ts";
 import { blockCount, blockLength, type ObjectId, type ObjectRecord } from "./object-record.ts";
-import type { Room } from "./room.ts";
-import type { WriteBudget } from "./write-budget.ts";
-
-/** What a file shares with its cache. */
-export interface CacheContext {
-  readonly io: DiskIo;
-  readonly room: Room;
-  readonly budget: WriteBudget;
-  /** Resolves once what was at the path of `id` before is out of the way. */
-  readable(id: ObjectId): Promise<void>;
-  /** Moreover once it is known what is cached, and the directory is there. */
-  writable(id: ObjectId): Promise<void>;
-  /** False while the disk is to be left alone. */
-  mayWrite(): boolean;
-  /** Presence or checksums changed. */
-  changed(file: CachedFile): void;
-  /** Counts bytes of a file that is still in the catalogue. */
-  entry(id: ObjectId): CatalogueEntry;
-  grow(entry: CatalogueEntry, bytes: number): void;
-  /** Work that close() waits for; it does not reject. */
-  track(work: Promise<void>): void;
-  /** The disk failed; writing is pointless for a while. */
-  failed(error: unknown): void;
-  /** The disk took a write. */
-  worked(): void;
-  /** The file is not there, or not whole. */
-  lost(file: CachedFile, reason: string): void;
-  /** A block on disk is not what was written. */
-  damaged(file: CachedFile, block: number, bytes: number): void;
-  /** Nothing is under way any more, and nobody uses it. */
-  settled(file: CachedFile): void;
-}
 
 /**
  * Invariants: a block is in `present` only after its bytes were written; only then is it recorded. `isGone` is for ever:
@@ -63,11 +30,10 @@ export class CachedFile {
   /** False while the checksums of a file that was taken over are not known yet. */
   isRecordable = true;
   private readonly context: CacheContext;
-  private readonly assemblies = new Map<number, BlockAssembly>();
+  private readonly filler: BlockFiller;
   private busy = 0;
   private readFd: number | undefined;
   private opening: Promise<number | undefined> | undefined;
-  private writeFd: Promise<number> | undefined;
 
   constructor(
     context: CacheContext,
@@ -75,6 +41,7 @@ export class CachedFile {
     record: ObjectRecord | undefined,
   ) {
     this.context = context;
+    this.filler = new BlockFiller(this, context);
     this.id = identity.id;
     this.path = identity.path;
     this.size = identity.size;
@@ -181,7 +148,7 @@ export class CachedFile {
       const part = rest.subarray(0, length - within);
       const work = this.present.has(block)
         ? undefined
-        : this.writeBlock(block, length, within, part);
+        : this.filler.write(block, length, within, part);
       if (work !== undefined) writing.push(work);
       at += part.length;
       rest = rest.subarray(part.length);
@@ -227,32 +194,15 @@ export class CachedFile {
 
   /** Only while idle. */
   closeFds(): void {
-    const { readFd, writeFd } = this;
+    const { readFd } = this;
     this.readFd = undefined;
-    this.writeFd = undefined;
-    if (readFd !== undefined) this.close(readFd);
-    void writeFd?.then(
-      (fd) => this.close(fd),
-      () => undefined,
-    );
-  }
-
-  private close(fd: number): void {
     // a descriptor of a cache file has nothing to lose
-    this.context.io.close(fd).catch(() => undefined);
+    if (readFd !== undefined) this.context.io.close(readFd).catch(() => undefined);
+    this.filler.stop();
   }
 
   private settle(): void {
-    for (const assembly of this.assemblies.values()) {
-      if (assembly.isReserved) this.context.room.release(assembly.length);
-    }
-    this.assemblies.clear();
-    const { writeFd } = this;
-    this.writeFd = undefined;
-    void writeFd?.then(
-      (fd) => this.close(fd),
-      () => undefined,
-    );
+    this.filler.stop();
     this.context.settled(this);
   }
 
@@ -281,77 +231,4 @@ export class CachedFile {
     if (this.isTrusted && !this.isGone) this.context.entry(this.id).isVerified = true;
     return true;
   }
-
-  /** The work that will have written `data`; undefined when it is dropped. */
-  private writeBlock(
-    block: number,
-    length: number,
-    within: number,
-    data: Uint8Array,
-  ): Promise<void> | undefined {
-    let assembly = this.assemblies.get(block);
-    if (assembly === undefined && within > 0) return undefined;
-    assembly ??= new BlockAssembly(length);
-    const next = assembly.next(within, data);
-    if (next === undefined || !this.context.budget.take(next.length)) return undefined;
-    this.assemblies.set(block, assembly);
-    assembly.push(next);
-    if (assembly.writing === undefined) {
-      const taking = assembly;
-      taking.writing = this.during(async () => this.fill(block, taking));
-      this.context.track(taking.writing);
-    }
-    return assembly.writing;
-  }
-
-  /** Writes what an assembly has until it has no more; never rejects. */
-  private async fill(block: number, assembly: BlockAssembly): Promise<void> {
-    const { room, budget, io } = this.context;
-    let inFlight = 0;
-    try {
-      await this.context.writable(this.id);
-      assembly.isReserved ||= await room.reserve(assembly.length, this.id);
-      if (!assembly.isReserved || this.isGone) throw new Dropped();
-      this.wasWritten = true;
-      this.writeFd ??= io.open(this.path, constants.O_RDWR | constants.O_CREAT);
-      const fd = await this.writeFd;
-      while (assembly.hasMore) {
-        const { chunks, offset, bytes } = assembly.take();
-        inFlight = bytes;
-        await io.write(fd, chunks, block * BLOCK_SIZE + offset);
-        budget.give(bytes);
-        inFlight = 0;
-      }
-      this.context.worked();
-      if (assembly.isComplete) this.finish(block, assembly);
-    } catch (error) {
-      budget.give(inFlight + assembly.take().bytes);
-      if (this.assemblies.get(block) === assembly) this.assemblies.delete(block);
-      if (assembly.isReserved) room.release(assembly.length);
-      if (!(error instanceof Dropped)) {
-        this.writeFd = undefined;
-        this.context.failed(error);
-      }
-    } finally {
-      assembly.writing = undefined;
-    }
-  }
-
-  private finish(block: number, assembly: BlockAssembly): void {
-    this.assemblies.delete(block);
-    this.context.room.release(assembly.length);
-    if (this.isGone || this.present.has(block)) return;
-    this.checksums[block] = assembly.crc;
-    this.present.add(block);
-    this.verified.add(block);
-    const entry = this.context.entry(this.id);
-    this.context.grow(entry, assembly.length);
-    entry.isVerified = this.isTrusted;
-    this.context.changed(this);
-    // whoever opens it next can have it as the backing file
-    if (this.isTrusted) void this.openForReading();
-  }
 }
-
-/** There is no room, or nobody wants it any more. */
-class Dropped extends Error {}

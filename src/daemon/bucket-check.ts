@@ -34,17 +34,14 @@ export class BucketCheck {
    * no waiting mends it, and a mount that filled its spool unseen would serve no one. The queue is kept meanwhile.
    */
   async mayFail(): Promise<string | undefined> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<"late">((resolve) => {
-      timer = setTimeout(resolve, AGAIN_MS, "late");
-    });
-    const outcome = await Promise.race([this.#asked, late]);
+    const timer = setTimeout(() => this.#abort.abort(), AGAIN_MS);
+    const outcome = await this.#asked;
     clearTimeout(timer);
     if (outcome === undefined) return undefined;
-    if (outcome !== "late" && outcome.kind !== "unavailable") throw outcome;
-    this.#abort.abort();
-    const reason =
-      outcome === "late" ? `no usable answer within ${AGAIN_MS / 1000} s` : outcome.message;
+    // nothing had gone wrong until the abort, but nothing had come either
+    const isSilent = outcome.kind === "interrupted";
+    if (!isSilent && outcome.kind !== "unavailable") throw outcome;
+    const reason = isSilent ? `no usable answer within ${AGAIN_MS / 1000} s` : outcome.message;
     return `S3 cannot be used now (${reason}): what is known and cached is served, changes wait in the queue`;
   }
 

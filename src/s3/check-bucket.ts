@@ -17,6 +17,7 @@ export async function checkBucket(
     // a HEAD would be answered without a body, so without a reason
     await client.ask(call, ({ text }) => parseListPage(text, undefined));
   } catch (error) {
+    // of an aborted question too, when something had gone wrong before
     const failure = failureOf(error);
     if (failure === undefined) throw error;
     const { bucket } = client.config;

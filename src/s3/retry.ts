@@ -71,6 +71,11 @@ export class RetryState {
     return this.#retries + this.#corrections;
   }
 
+  /** Whether an attempt that starts now has less time than the first one had, so that its silence means little. */
+  get isCutShort(): boolean {
+    return this.failedAttempts > 0 && this.deadline.remainingMs < this.deadline.budgetMs / 3;
+  }
+
   /** Resolves to true when another attempt is due, after waiting; to false when the last error stands. */
   async again(decision: RetryDecision, signal: AbortSignal | undefined): Promise<boolean> {
     if (decision.kind === "never" || signal?.aborted === true) return false;

@@ -178,17 +178,22 @@ export class S3Client {
     const action = `Cannot ${call.verb}${call.key === undefined ? "" : ` "${call.key}"`}`;
     const signal = call.options?.signal;
     const givenUp = (): boolean => (signal?.aborted ?? false) || this.closing;
+    let reason: S3Failure | undefined;
     for (;;) {
+      const isCut = state.isCutShort;
       try {
         return await this.#attempt(call, state.deadline, use);
       } catch (error) {
-        if (givenUp()) throw abortedError(action);
+        if (givenUp()) throw abortedError(action, reason);
         // a failing source (its FsError) is not S3's fault
         if (error instanceof FsError) throw error;
+        const failure = failureOfBreak(error);
+        // that there was no time left for an answer says less than what went wrong before
+        if (!isCut || failure?.code !== "Timeout") reason = failure;
         const decision = await this.decide(call, error);
         if (await state.again(decision, signal)) continue;
-        if (givenUp()) throw abortedError(action);
-        throw toFsError(failureOfBreak(error) ?? error, action);
+        if (givenUp()) throw abortedError(action, reason);
+        throw toFsError(reason ?? failure ?? error, action);
       }
     }
   }

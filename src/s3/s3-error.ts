@@ -52,9 +52,9 @@ export function toFsError(error: unknown, action: string, noReplace = false): Fs
   return new FsError(errno, `${action}: ${failure.message}`, { cause: failure });
 }
 
-/** The FsError of a call that its caller gave up. */
-export function abortedError(action: string): FsError {
-  return new FsError("EINTR", `${action}: aborted`);
+/** The FsError of a call that its caller gave up; `reason`: what had gone wrong until then. */
+export function abortedError(action: string, reason?: S3Failure): FsError {
+  return new FsError("EINTR", `${action}: aborted`, { cause: reason });
 }
 
 const credentialCodes = new Set([

@@ -1,8 +1,8 @@
 // What the store puts right by itself: lost answers, corrupted uploads, clock, region, credentials.
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { bufferUploadSource } from "../../src/s3/file-upload-source.ts";
-import type { S3ObjectStore } from "../../src/s3/s3-object-store.ts";
-import { LoopbackS3 } from "../support/loopback-s3/loopback-s3.ts";
+import { S3ObjectStore } from "../../src/s3/s3-object-store.ts";
+import { LoopbackS3, testLogin } from "../support/loopback-s3/loopback-s3.ts";
 import { asKey, bytesOf, rampBytes, storeOn } from "../support/s3-store.ts";
 
 const MiB = 2 ** 20;
@@ -133,4 +133,21 @@ describe("corrections", () => {
     await store.headObject(key);
     expect(performance.now() - started).toBeGreaterThan(900);
   });
+});
+
+test("a last attempt that was cut short does not hide why the others failed", async () => {
+  // chance makes the waits 100, 200, 400 and 800 ms, which leave the fifth attempt less than the third it would have
+  let skippedMs = 0;
+  const clock = {
+    now: () => performance.now() + skippedMs,
+    random: () => 0.999,
+    sleep: async (ms: number) => void (skippedMs += ms),
+  };
+  const config = { bucket: "bucket", endpoint: loopback.endpoint, deadlineMs: 2_000 };
+  const slow = new S3ObjectStore({ ...config, credentials: async () => testLogin }, clock);
+  loopback.faults.add({ effect: { kind: "status", status: 503 }, verbs: ["HEAD"], times: 4 });
+  loopback.faults.add({ effect: { kind: "hang" }, verbs: ["HEAD"] });
+  await expect(slow.headObject(key)).rejects.toMatchObject({ cause: { status: 503 } });
+  expect(loopback.counts.HEAD).toBe(5);
+  await slow.close();
 });

@@ -6,8 +6,8 @@ import { StartError, toStartError } from "./start-error.ts";
 
 /** Waits for its orders, mounts, answers, serves; resolves to whether it ended as it should. */
 export async function runDaemonChild(): Promise<boolean> {
-  const [start, parts] = await Promise.all([receiveStart(), loadParts()]);
   try {
+    const [start, parts] = await Promise.all([receiveStart(), loadParts()]);
     const daemon = await runDaemonProcess(start, parts);
     await answer({ kind: "ready", warning: daemon.warning });
     // the parent may have died of a Ctrl-C meanwhile; the mount is there, and stays

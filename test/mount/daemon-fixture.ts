@@ -1,6 +1,6 @@
 // The real command in a folder of its own, with an S3 server that can be stopped and started again at the same place.
 import { type ChildProcess, spawn } from "node:child_process";
-import { createHash, randomBytes } from "node:crypto";
+import { createHash, randomBytes, randomInt } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
 import { createServer } from "node:net";
@@ -13,7 +13,7 @@ import { waitUntil } from "../support/mount/wait-until.ts";
 import type { DaemonStatus } from "../../src/daemon/status.ts";
 
 const top = new URL("../../", import.meta.url).pathname;
-const COMMAND_MS = 25_000;
+const COMMAND_MS = 45_000;
 
 /** How a command ended. */
 export interface Ended {
@@ -223,11 +223,17 @@ export async function errnoOf(work: Promise<unknown>): Promise<string> {
   );
 }
 
+/** Below the ports that the kernel hands out, so that nobody else gets it while the server is stopped. */
 async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
+  for (;;) {
+    const port = randomInt(10_240, 32_768);
+    const server = createServer();
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once("error", () => resolve(false));
+      server.listen(port, "127.0.0.1", () => resolve(true));
+    });
+    if (!isFree) continue;
+    await new Promise((resolve) => server.close(resolve));
+    return port;
+  }
 }

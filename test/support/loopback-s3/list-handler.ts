@@ -1,4 +1,4 @@
-// ListObjectsV2 with its quirks.
+// ListObjectsV2 with its quirks, and ListObjects, which older tools use.
 import { S3Refusal, element, xmlDocument } from "./answer.ts";
 import type { ObjectIndex, StoredObject } from "./objects.ts";
 import type { Quirks } from "./quirks.ts";
@@ -10,15 +10,17 @@ interface Page {
   readonly last: string | undefined;
 }
 
-/** The XML answer of ListObjectsV2. */
+/** The XML answer of ListObjectsV2, or of ListObjects where the query does not ask for the second version. */
 export function listObjects(index: ObjectIndex, query: URLSearchParams, quirks: Quirks): string {
   const prefix = query.get("prefix") ?? "";
   const delimiter = query.get("delimiter") ?? "";
   const wanted = Number(query.get("max-keys") ?? 1000);
   if (!Number.isInteger(wanted) || wanted < 0) throw new S3Refusal(400, "InvalidArgument");
   const maxKeys = Math.min(wanted, 1000);
-  const token = query.get("continuation-token");
-  const after = token === null ? (query.get("start-after") ?? "") : decodeToken(token);
+  const isV2 = query.get("list-type") === "2";
+  const token = isV2 ? query.get("continuation-token") : null;
+  const start = query.get(isV2 ? "start-after" : "marker") ?? "";
+  const after = token === null ? start : decodeToken(token);
   const page = listPage(index, { prefix, delimiter, maxKeys, after, quirks });
   const mode = query.get("encoding-type") === "url" ? (quirks.encodingType ?? "done") : "ignored";
   const name = (text: string): string => encodeName(text, mode, quirks.encodeSlash === true);
@@ -28,12 +30,22 @@ export function listObjects(index: ObjectIndex, query: URLSearchParams, quirks: 
     element("MaxKeys", maxKeys),
     delimiter === "" ? "" : element("Delimiter", delimiter),
     mode === "ignored" ? "" : element("EncodingType", "url"),
-    quirks.noKeyCount === true
-      ? ""
-      : element("KeyCount", page.objects.length + page.prefixes.length),
     element("IsTruncated", page.last !== undefined),
-    token === null ? "" : element("ContinuationToken", token),
-    page.last === undefined ? "" : element("NextContinuationToken", next ?? encodeToken(page.last)),
+    ...(isV2
+      ? [
+          quirks.noKeyCount === true
+            ? ""
+            : element("KeyCount", page.objects.length + page.prefixes.length),
+          token === null ? "" : element("ContinuationToken", token),
+          page.last === undefined
+            ? ""
+            : element("NextContinuationToken", next ?? encodeToken(page.last)),
+        ]
+      : [
+          element("Marker", name(start)),
+          // without a delimiter the last key is the marker
+          page.last === undefined || delimiter === "" ? "" : element("NextMarker", name(page.last)),
+        ]),
     ...page.objects.map((object) => contents(object, name, quirks)),
     ...page.prefixes.map((p) => `<CommonPrefixes>${element("Prefix", name(p))}</CommonPrefixes>`),
   ];

@@ -3,7 +3,11 @@ import { defineConfig } from "vitest/config";
 // memory of the read path that was given back is overwritten, so that a look at it is a wrong byte
 const env = { NODE_DEBUG: "pailfs-poison" };
 
-// `unit` needs no mount and runs files side by side; `mount` needs root and /dev/fuse, one file at a time.
+/** Lives, outages and kills of the daemon: each test has a place of its own and waits more than it works. */
+const lives = "mount/{daemon,outage,recovery}-*.test.ts";
+
+// `unit` needs no mount and runs files side by side; `life` and `mount` need root and /dev/fuse, and `mount`, some of
+// which measures, runs one file at a time.
 export default defineConfig({
   test: {
     root: new URL(".", import.meta.url).pathname,
@@ -23,14 +27,21 @@ export default defineConfig({
       },
       {
         test: {
+          name: "life",
+          env,
+          include: [lives],
+          pool: "forks",
+          maxWorkers: 4,
+          sequence: { groupOrder: 1 },
+          testTimeout: 90_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
           name: "mount",
           env,
-          // lives, outages and kills of the daemon: five minutes, and some wait for deadlines that a busy machine
-          // misses, so they run with scripts/test --full
-          exclude:
-            process.env["PAILFS_TEST_FULL"] === "1"
-              ? []
-              : ["mount/{daemon,outage,recovery}-*.test.ts"],
+          exclude: [lives],
           include: [
             "mount/**/*.test.ts",
             "posix/kernel*.test.ts",
@@ -39,6 +50,7 @@ export default defineConfig({
           ],
           pool: "forks",
           fileParallelism: false,
+          sequence: { groupOrder: 2 },
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

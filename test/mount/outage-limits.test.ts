@@ -53,7 +53,6 @@ test.each(refusals)(
     await place.umount();
     expect(await place.bucket()).toEqual({ "d/f": md5("again") });
   },
-  60_000,
 );
 
 test.each(refusals)(
@@ -125,20 +124,16 @@ test("a full spool is ENOSPC after a wait; what was closed before is kept, and r
   await writeFile(place.path("d/after"), after);
   await place.umount();
   expect((await place.bucket())["d/after"]).toBe(md5(after));
-}, 90_000);
+});
 
 // spool/disk-spool.ts #openFile() calls room.freed() for a closed file that is opened again, as each attempt to upload it
 // does: until the next sample its bytes count nowhere, and waiting writers are admitted. 32 MiB were staged here.
-test.fails(
-  "the spool holds no more than its limit while uploads are tried",
-  async () => {
-    const { place } = await nearlyFull("off");
-    await fill(place.path("d/old"));
-    await fill(place.path("d/new"));
-    expect(await staged(place)).toBeLessThanOrEqual(17 * MIB);
-  },
-  60_000,
-);
+test.fails("the spool holds no more than its limit while uploads are tried", async () => {
+  const { place } = await nearlyFull("off");
+  await fill(place.path("d/old"));
+  await fill(place.path("d/new"));
+  expect(await staged(place)).toBeLessThanOrEqual(17 * MIB);
+});
 
 // a descriptor once given to the kernel is not taken back: one writer fills the disk, whatever --spool-size says
 test.fails(
@@ -148,18 +143,13 @@ test.fails(
     await fill(place.path("d/new"));
     expect(await staged(place)).toBeLessThanOrEqual(32 * MIB);
   },
-  60_000,
 );
 
 // fs/write-session.ts: a write that failed with ENOSPC does not keep flush() from publishing what was written before it
-test.fails(
-  "a file whose writer got ENOSPC keeps its previous content",
-  async () => {
-    const { place } = await nearlyFull("off");
-    expect((await fill(place.path("d/old")))[0]).toBe("ENOSPC");
-    await place.startServer();
-    await place.pailfs("flush", place.mountpoint);
-    expect((await place.bucket())["d/old"]).toBe(md5("previous"));
-  },
-  60_000,
-);
+test.fails("a file whose writer got ENOSPC keeps its previous content", async () => {
+  const { place } = await nearlyFull("off");
+  expect((await fill(place.path("d/old")))[0]).toBe("ENOSPC");
+  await place.startServer();
+  await place.pailfs("flush", place.mountpoint);
+  expect((await place.bucket())["d/old"]).toBe(md5("previous"));
+});

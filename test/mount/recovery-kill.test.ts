@@ -73,7 +73,6 @@ test.each(["auto", "off"])(
     );
     expect(await readdir(join(await stateFolder(place), "spool"))).toEqual([]);
   },
-  90_000,
 );
 
 test("kill -9 in the middle of an upload publishes the file once it is whole", async () => {
@@ -100,7 +99,7 @@ test("kill -9 in the middle of an upload publishes the file once it is whole", a
   await place.mount("--cache-dir", join(place.folder, "cache2"));
   expect(md5(await readFile(place.path("big")))).toBe(md5(content));
   await place.umount();
-}, 60_000);
+});
 
 test("a restart with S3 down serves what is known and cached, and keeps the queue", async () => {
   const place = await Place.mounted();
@@ -117,7 +116,7 @@ test("a restart with S3 down serves what is known and cached, and keeps the queu
   await waitUntil("the dead mount is gone", async () => !(await place.isMounted()));
   const startedAt = Date.now();
   const again = await place.pailfs(...place.mountArguments("--s3-deadline=2s"));
-  expect(Date.now() - startedAt).toBeLessThan(8000);
+  expect(Date.now() - startedAt).toBeLessThan(20_000);
   expect(again).toMatchObject({ code: 0, stdout: "" });
   expect(again.stderr).toMatch(/^pailfs: S3 cannot be used now \([^\n]*\): what is known[^\n]*\n$/);
   await place.daemonPid();
@@ -132,7 +131,7 @@ test("a restart with S3 down serves what is known and cached, and keeps the queu
     "known/pending": md5(pending),
     "known/new": md5("written meanwhile"),
   });
-}, 60_000);
+});
 
 test("a restart with keys that S3 refuses fails with 77, and the queue is kept", async () => {
   const place = await Place.mounted();
@@ -142,7 +141,7 @@ test("a restart with keys that S3 refuses fails with 77, and the queue is kept",
   signal(pid, "SIGTERM");
   await waitUntil("it is unmounted", async () => !(await place.isMounted()));
   signal(pid, "SIGTERM");
-  await waitUntil("the daemon ends", () => !isAlive(pid), 15_000);
+  await waitUntil("the daemon ends", () => !isAlive(pid));
   await place.startServer();
   const good = place.variables;
   place.variables = { ...good, AWS_SECRET_ACCESS_KEY: "wrong" };
@@ -179,7 +178,7 @@ test("a journal that was moved away takes no acknowledged bytes with it", async 
   expect(contents).toContain("precious");
   await place.umount();
   expect(await place.bucket()).toEqual({});
-}, 60_000);
+});
 
 test("a damaged journal is refused with the remedy, and nothing is touched", async () => {
   const place = await Place.mounted();

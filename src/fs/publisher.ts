@@ -61,19 +61,23 @@ export class Publisher {
 
   /** The last writer is gone: what was not committed yet (mmap writes after close) is, and the upload may start. */
   async seal(session: WriteSession): Promise<void> {
+    let isKept = true;
     try {
       if (session.place && session.dirty) await this.commit(session);
     } catch (error) {
+      isKept = false;
       log.error("Cannot keep what was written to %j: %s", session.place?.path, error);
     }
     if (session.writers > 0) return;
-    this.#sessions.remove(session);
     const { id } = session.staged;
     if (session.everCommitted) {
-      setTimeout(() => this.#queue.unhold(id), LINGER_MS).unref();
+      // no content of any object: it must not become cache content
+      if (!isKept) this.#spool.discard(id);
+      await this.#release(session);
       return;
     }
-    this.#queue.unhold(id);
+    this.#sessions.remove(session);
+    void this.#queue.unhold(id);
     const place = session.place;
     if (place && this.#namespace.isCreated(place.parent, place.name)) {
       const created = this.#namespace.get(place.parent, place.name);
@@ -81,6 +85,21 @@ export class Publisher {
         this.#namespace.setCreated(place.parent, place.name, undefined);
     }
     this.#spool.discard(id);
+  }
+
+  /** Lets a committed file go: to the bucket, or, when it is there already (ack=s3), to the cache. */
+  async #release(session: WriteSession): Promise<void> {
+    const { id } = session.staged;
+    const { place } = session;
+    if (place && this.#queue.fate(this.#keys.toKey(place.path)) === "put") {
+      this.#sessions.remove(session);
+      // its promise never rejects
+      setTimeout(() => void this.#queue.unhold(id), LINGER_MS).unref();
+      return;
+    }
+    // until the cache has the bytes they are read from here
+    await this.#queue.unhold(id);
+    this.#sessions.remove(session);
   }
 
   async #publish(session: WriteSession, entry: NamespaceEntry): Promise<void> {
@@ -131,7 +150,8 @@ export class Publisher {
     if (!place) return;
     const key = this.#keys.toKey(place.path);
     const { id } = session.staged;
-    this.#queue.unhold(id);
+    // the file has a record again: nothing becomes of it but an upload
+    void this.#queue.unhold(id);
     const settled = this.#queue.settled(key);
     this.#queue.hold(id);
     try {

@@ -108,10 +108,11 @@ export interface UploadQueue {
   idle(key: string): Promise<void>;
   /**
    * Keeps an upload of this staged file from starting (writable descriptors are open); counted. A hold taken while the
-   * upload runs does not stop it, but the file is then neither adopted by the cache nor deleted when it is done.
+   * upload runs does not stop it, but the file is then neither adopted by the cache nor deleted before the last unhold().
    */
   hold(staged: string): void;
-  unhold(staged: string): void;
+  /** Returns a promise while the file, uploaded before, becomes cache content; it never rejects. */
+  unhold(staged: string): Promise<void> | undefined;
   /** Resolves when all work on `key` queued so far is done; rejects with FsError when it failed for now (after the S3 deadline), the work stays queued. */
   settled(key: string): Promise<void>;
   /** Everything queued so far, or below `prefix`. */

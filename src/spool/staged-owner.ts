@@ -1,5 +1,6 @@
 // What happens to a staged file when a record of it goes.
-import type { BlockCache } from "../cache/block-cache.ts";
+import type { BlockCache, ObjectVersion } from "../cache/block-cache.ts";
+import { log } from "../log.ts";
 import type { PutRecord } from "../state/queue-record.ts";
 import type { Holds } from "./holds.ts";
 import type { StagedFiles } from "./staged-files.ts";
@@ -16,15 +17,10 @@ export class StagedOwner {
     this.#cache = cache;
   }
 
-  /** The record was fulfilled: the bytes are an object. Rejects with FsError when the disk fails. */
+  /** The record was fulfilled: the bytes are an object. Never rejects. */
   async uploaded({ key, staged, size }: PutRecord, etag: string): Promise<void> {
-    if (!this.#letGo(staged)) return;
-    const cache = this.#cache;
-    // longer: bytes behind the last close that were never promised
-    const isWhole = cache !== undefined && (await this.#files.sizeOf(staged)) === size;
-    const isTaken = isWhole && (await cache.adopt({ key, etag, size }, this.#files.path(staged)));
-    if (isTaken) this.#files.forget(staged);
-    else this.#files.discard(staged);
+    const object = { key, etag, size };
+    if (this.#letGo(staged, object)) await this.#adopt(staged, object);
   }
 
   /** The record was cancelled. */
@@ -32,16 +28,35 @@ export class StagedOwner {
     if (this.#letGo(staged)) this.#files.discard(staged);
   }
 
-  /** The last writer is gone. */
-  discardUnused(staged: string): void {
-    if (!this.#files.isRetained(staged)) this.#files.discard(staged);
+  /** The last writer of a leftover is gone; a promise while its bytes become cache content, which never rejects. */
+  released(staged: string, object: ObjectVersion | undefined): Promise<void> | undefined {
+    // its writer planned with it again
+    if (this.#files.isRetained(staged)) return undefined;
+    if (object !== undefined) return this.#adopt(staged, object);
+    this.#files.discard(staged);
+    return undefined;
   }
 
-  #letGo(staged: string): boolean {
+  async #adopt(staged: string, object: ObjectVersion): Promise<void> {
+    const cache = this.#cache;
+    let isTaken = false;
+    try {
+      // longer: bytes behind the last close that were never promised
+      const isWhole = cache !== undefined && (await this.#files.sizeOf(staged)) === object.size;
+      isTaken = isWhole && (await cache.adopt(object, this.#files.path(staged)));
+    } catch (error) {
+      // the object is in the bucket: it is fetched when someone reads it
+      log.warn("Cannot keep the uploaded file %s in the cache: %s", staged, error);
+    }
+    if (isTaken) this.#files.forget(staged);
+    else this.#files.discard(staged);
+  }
+
+  #letGo(staged: string, object?: ObjectVersion): boolean {
     this.#files.unretain(staged);
     if (this.#files.isRetained(staged)) return false;
     if (!this.#holds.isHeld(staged)) return true;
-    this.#holds.leaveOver(staged);
+    this.#holds.leaveOver(staged, object);
     return false;
   }
 }

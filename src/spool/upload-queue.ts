@@ -26,7 +26,7 @@ const ROUND_MS = 25;
  * The life of an operation: planned -> committed -> ready (first on all its keys, not held, not asleep) -> prepared
  * (readers of the old object are done) -> running -> durable -> out of the graph. It stays in the graph, and what
  * follows on its keys waits, until the state has dropped its record: so a crash at any point repeats an operation at
- * most, and finds what it needs to repeat it. Staged files are adopted or deleted after that.
+ * most, and finds what it needs to repeat it. Staged files are adopted or deleted between the two.
  */
 export class BackgroundUploadQueue implements UploadQueue {
   readonly #options: UploadQueueOptions;
@@ -41,6 +41,8 @@ export class BackgroundUploadQueue implements UploadQueue {
   readonly #waiters: QueueWaiters;
   /** What no retry can mend, with the reason; kept in the journal and here. */
   readonly #failed = new Map<Operation, string>();
+  /** Released files that are becoming cache content. */
+  readonly #adoptions = new Set<Promise<void>>();
   readonly #abort = new AbortController();
   readonly #rounds = new Rounds(ROUND_MS);
   #events: QueueEvents | undefined;
@@ -106,12 +108,15 @@ export class BackgroundUploadQueue implements UploadQueue {
     this.#holds.hold(staged);
   }
 
-  unhold(staged: string): void {
+  unhold(staged: string): Promise<void> | undefined {
     const freed = this.#holds.unhold(staged);
-    if (freed === undefined) return;
-    if (freed.isLeftover) this.#staged.discardUnused(staged);
+    if (freed === undefined) return undefined;
     for (const operation of freed.operations) this.#scheduler.offer(operation);
     this.#scheduler.pump();
+    const taken = freed.leftover && this.#staged.released(staged, freed.leftover.object);
+    if (taken === undefined) return undefined;
+    this.#adoptions.add(taken);
+    return taken.finally(() => this.#adoptions.delete(taken));
   }
 
   settled(key: string): Promise<void> {
@@ -169,6 +174,7 @@ export class BackgroundUploadQueue implements UploadQueue {
     this.#retries.stop();
     this.#waiters.stop();
     await this.#scheduler.stop();
+    await Promise.all(this.#adoptions);
   }
 
   #load(): void {
@@ -289,12 +295,13 @@ export class BackgroundUploadQueue implements UploadQueue {
     if (dropped === undefined) return;
     this.#retries.succeeded(operation);
     for (const gone of dropped) if (!gone.removed) this.#remove(gone, "done");
-    this.#remove(operation, "done");
-    this.#scheduler.pump();
     const { record } = operation;
     if (record.kind === "put" && outcome.kind === "uploaded") {
+      // who waited for the queue finds the bytes in the cache
       await this.#staged.uploaded(record, outcome.etag);
     }
+    this.#remove(operation, "done");
+    this.#scheduler.pump();
   }
 
   #lastFailed(): QueueStatus["lastError"] {

@@ -75,6 +75,27 @@ test.each(["auto", "off"])(
   },
 );
 
+test("what `flush` waited for is not uploaded again after a kill -9", async () => {
+  const place = await Place.mounted();
+  const contents = Object.fromEntries([1, 2, 3].map((i) => [`d/f${i}`, bytes(i * 100_000)]));
+  for (const [name, content] of Object.entries(contents)) {
+    await writeFile(place.path(name), content);
+  }
+  const pid = await place.daemonPid();
+  expect((await place.pailfs("flush", place.mountpoint)).code).toBe(0);
+  await kill(place, pid);
+  await place.admin("reset", {});
+  await waitUntil("the dead mount is gone", async () => !(await place.isMounted()));
+  await place.mount();
+  for (const [name, content] of Object.entries(contents)) {
+    expect(md5(await readFile(place.path(name)))).toBe(md5(content));
+  }
+  await place.umount();
+  const counts = (await place.admin("counts")) as Record<string, number>;
+  expect(counts["PUT"]).toBeUndefined();
+  expect(counts["DELETE"]).toBeUndefined();
+});
+
 test("kill -9 in the middle of an upload publishes the file once it is whole", async () => {
   const place = await Place.make();
   await place.stopServer();

@@ -13,7 +13,9 @@ afterEach(async () => {
 });
 
 async function list(query: Record<string, string>): Promise<string> {
-  const answer = await fetch(`${loopback.endpoint}/bucket?${new URLSearchParams(query).toString()}`);
+  const answer = await fetch(
+    `${loopback.endpoint}/bucket?${new URLSearchParams(query).toString()}`,
+  );
   return answer.text();
 }
 

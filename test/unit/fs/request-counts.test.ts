@@ -1,6 +1,6 @@
 // Tenet 5, for --sharing=shared: what each operation costs in requests.
 import { expect, test } from "vitest";
-import { O_CREAT, O_RDONLY, O_WRONLY } from "../../../src/posix/open-flags.ts";
+import { O_CREAT, O_RDONLY, O_TRUNC, O_WRONLY } from "../../../src/posix/open-flags.ts";
 import type { PosixDriver } from "../../posix/posix-driver.ts";
 import { makeFile, readFile, writeFile } from "../../posix/suite/context.ts";
 import type { TestCore } from "../../support/core.ts";
@@ -154,7 +154,6 @@ const rows: Row[] = [
       await know(core, d);
       await writeFile(d, "/g", "text");
       await core.core.drained();
-      await untilCached(core);
     },
     run: (d) => readFile(d, "/g"),
     costs: {},
@@ -275,4 +274,44 @@ test.each(pending)("$operation of a file that waits for its upload", async (row)
   expect(
     core.s3.log.filter(({ key }) => key === "g" || key === "h").map(({ verb }) => verb),
   ).toEqual(Object.keys(row.costs));
+});
+
+test("ack=s3: what was written is not fetched, at once or after a restart", async () => {
+  const core = await testCore({ ack: "s3" });
+  const driver = driverOf(core);
+  const text = "x".repeat(300_000);
+  await know(core, driver);
+  core.s3.reset();
+  for (const path of ["/g", "/f"]) {
+    const file = await driver.open(path, O_CREAT | O_TRUNC | O_WRONLY);
+    await file.write(0, text);
+    await file.sync();
+    // uploaded while it is open
+    expect(core.s3.counts.PUT).toBe(path === "/g" ? 1 : 2);
+    await file.close();
+    expect(await readFile(driver, path)).toBe(text);
+  }
+  expect(countsOf(core)).toEqual({ PUT: 2 });
+  await waitUntil("the cache has both", () => core.core.status().cache.objects === 2);
+  await core.reopen();
+  core.s3.reset();
+  expect(await readFile(driverOf(core), "/g")).toBe(text);
+  expect(countsOf(core)).toEqual({});
+});
+
+test("ack=s3: bytes that were written after the last upload are uploaded too before they are cached", async () => {
+  const core = await testCore({ ack: "s3" });
+  const driver = driverOf(core);
+  await driver.readdir("/");
+  const file = await driver.open("/g", O_CREAT | O_WRONLY);
+  await file.write(0, "first");
+  await file.sync();
+  await file.write(0, "other");
+  await file.close();
+  expect(await readFile(driver, "/g")).toBe("other");
+  await waitUntil("the cache has it", () => core.core.status().cache.objects === 1);
+  await core.reopen();
+  core.s3.reset();
+  expect(await readFile(driverOf(core), "/g")).toBe("other");
+  expect(countsOf(core)).toEqual({});
 });

@@ -94,6 +94,8 @@ export interface ListOptions extends CallOptions {
   readonly delimiter?: "/";
   /** At most 1000, the default. */
   readonly maxKeys?: number;
+  /** Only keys behind this one, in the store's order; for stores that sort by bytes. */
+  readonly startAfter?: string;
   readonly continuationToken?: string;
 }
 

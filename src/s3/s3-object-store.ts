@@ -72,13 +72,14 @@ export class S3ObjectStore implements ObjectStore {
   }
 
   async listObjects(options: ListOptions): Promise<ListPage> {
-    const { prefix, delimiter, maxKeys, continuationToken: token } = options;
+    const { prefix, delimiter, maxKeys, startAfter, continuationToken: token } = options;
     const query = {
       "list-type": "2",
       "encoding-type": "url",
       "max-keys": String(Math.min(maxKeys ?? maxKeysPerPage, maxKeysPerPage)),
       prefix,
       ...(delimiter === undefined ? {} : { delimiter }),
+      ...(startAfter === undefined ? {} : { "start-after": startAfter }),
       ...(token === undefined ? {} : { "continuation-token": token }),
     };
     const call = { verb: "LIST", method: "GET", query, options } as const;

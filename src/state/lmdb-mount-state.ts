@@ -1,8 +1,9 @@
 // MountState over two LMDB files: the journal for what was promised, the index for what can be asked again.
+import { compareBytewise } from "../posix/byte-order.ts";
 import { FsError } from "../posix/errno.ts";
 import { isBelowOrEqual } from "../posix/path.ts";
 import { MAX_KEY_BYTES } from "./environment.ts";
-import { compareBytewise, PARENT_BYTES } from "./index-key.ts";
+import { PARENT_BYTES } from "./index-key.ts";
 import { IndexWriter } from "./index-writer.ts";
 import type { Journal, JournalWrite } from "./journal.ts";
 import type { MountState, StateChange } from "./mount-state.ts";
@@ -78,10 +79,13 @@ export class LmdbMountState implements MountState {
   }
 
   // What is pending is taken at the start, the rest chunk by chunk as the iteration goes on.
-  *children(parent: number): Generator<readonly [name: string, entry: NamespaceEntry]> {
-    const pending = this.names.sorted(parent);
+  *children(
+    parent: number,
+    behind?: string,
+  ): Generator<readonly [name: string, entry: NamespaceEntry]> {
+    const pending = this.names.sorted(parent, behind);
     let next = 0;
-    let after: string | undefined;
+    let after = behind;
     for (let limit = FIRST_CHUNK; ; limit = Math.min(limit * 4, LARGEST_CHUNK)) {
       const chunk = this.index.chunk(parent, after, limit);
       for (const [name, entry] of chunk) {

@@ -22,8 +22,11 @@ export interface StateChange {
  */
 export interface MountState {
   get(parent: number, name: string): NamespaceEntry | undefined;
-  /** Children in bytewise order of their names; sees changes made before the iteration began. */
-  children(parent: number): Iterable<readonly [name: string, entry: NamespaceEntry]>;
+  /** Children (behind the name `after`) in bytewise order of their names; sees changes made before the iteration began. */
+  children(
+    parent: number,
+    after?: string,
+  ): Iterable<readonly [name: string, entry: NamespaceEntry]>;
   hasChildren(parent: number): boolean;
 
   /** Durable: fsynced when it resolves. Rejects with FsError (ENOSPC, EIO); the names are then as before. */

@@ -1,5 +1,5 @@
 // The overlay of names, grouped by directory, so that children() sees one directory's changes only.
-import { compareBytewise } from "./index-key.ts";
+import { compareBytewise } from "../posix/byte-order.ts";
 import type { NamespaceEntry, NameChange } from "./namespace-entry.ts";
 import { Overlay, type OverlayCell } from "./overlay.ts";
 
@@ -38,10 +38,13 @@ export class NameOverlay {
     if (directory?.size === 0) this.directories.delete(parent);
   }
 
-  /** Pending changes of a directory's children in bytewise order of their names, as of now. */
-  sorted(parent: number): OverlayCell<string, NamespaceEntry>[] {
+  /** Pending changes of a directory's children behind the name `after`, in bytewise order, as of now. */
+  sorted(parent: number, after?: string): OverlayCell<string, NamespaceEntry>[] {
     const directory = this.directories.get(parent);
     if (directory === undefined) return [];
-    return [...directory.values()].sort((a, b) => compareBytewise(a.key, b.key));
+    const cells = [...directory.values()];
+    const wanted =
+      after === undefined ? cells : cells.filter(({ key }) => compareBytewise(key, after) > 0);
+    return wanted.sort((a, b) => compareBytewise(a.key, b.key));
   }
 }

@@ -1,6 +1,6 @@
 // ListObjectsV2 with its quirks, and ListObjects, which older tools use.
 import { S3Refusal, element, xmlDocument } from "./answer.ts";
-import type { ObjectIndex, StoredObject } from "./objects.ts";
+import { md5Hex, type ObjectIndex, type StoredObject } from "./objects.ts";
 import type { Quirks } from "./quirks.ts";
 
 interface Page {
@@ -121,15 +121,22 @@ function orderedKeys(index: ObjectIndex, prefix: string, quirks: Quirks): Ordere
     const start = index.firstFrom(prefix);
     return { list: index.keys, start, firstAfter: (key) => Math.max(start, after(key)) };
   }
-  const list = index.keys.filter((key) => key.startsWith(prefix));
-  // a walk sorts by components: "/" before everything
-  const rank = (key: string): string => (order === "walk" ? key.replaceAll("/", "\0") : key);
-  list.sort((a, b) => (rank(a) < rank(b) ? -1 : 1));
+  const ranks = new Map<string, string>();
+  for (const key of index.keys) if (key.startsWith(prefix)) ranks.set(key, rankOf(key, order));
+  const rank = (key: string): string => ranks.get(key) ?? rankOf(key, order);
+  const list = [...ranks.keys()].sort((a, b) => (rank(a) < rank(b) ? -1 : 1));
   const firstAfter = (key: string): number => {
-    const at = list.findIndex((other) => rank(other) > rank(key));
+    const after = rank(key);
+    const at = list.findIndex((other) => rank(other) > after);
     return at < 0 ? list.length : at;
   };
   return { list, start: 0, firstAfter };
+}
+
+function rankOf(key: string, order: NonNullable<Quirks["listOrder"]>): string {
+  if (order === "utf16" || order === "utf8") return key;
+  if (order === "walk") return key.replaceAll("/", "\0");
+  return key.split("/").map(md5Hex).join("\0");
 }
 
 function encodeName(

@@ -15,7 +15,8 @@ export interface Quirks {
   readonly tokenDoesNotAdvance?: boolean;
   /** A token whose key was deleted meanwhile starts again from the first key. */
   readonly restartAfterDeletedToken?: boolean;
-  readonly listOrder?: "utf8" | "utf16" | "walk";
+  /** `walk`: "/" before everything; `hashed`: each component by a digest of it, as a store that encrypts names does. */
+  readonly listOrder?: "utf8" | "utf16" | "walk" | "hashed";
   /** `ignored`: raw keys, not echoed; `echoed`: raw keys, but echoed; `plus`: space as +. */
   readonly encodingType?: "done" | "ignored" | "echoed" | "plus";
   /** Slashes are encoded too, in prefixes as well. */

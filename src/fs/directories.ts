@@ -6,15 +6,13 @@ import type { QueuePlan, Spool, UploadQueue } from "../spool/spool.ts";
 import type { StateChange } from "../state/mount-state.ts";
 import type { NamespaceEntry } from "../state/namespace-entry.ts";
 import type { CoreOptions, KeyMap } from "./core-options.ts";
+import { DirectoryReader } from "./directory-reader.ts";
 import { localAttributesOf, newEntry } from "./entries.ts";
-import type { CallContext, DirectoryEntry, DirectoryHandle, Entry } from "./file-system.ts";
+import type { CallContext, DirectoryHandle, Entry } from "./file-system.ts";
 import { ownerOf } from "./files.ts";
 import type { Listings } from "./listings.ts";
 import type { Lookup } from "./lookup.ts";
 import type { Located, Namespace } from "./namespace.ts";
-
-/** Entries handed out per read: more than any READDIR reply holds. */
-const PAGE = 1024;
 
 export class Directories {
   readonly #namespace: Namespace;
@@ -48,26 +46,8 @@ export class Directories {
 
   async opendir(path: string, context: CallContext): Promise<DirectoryHandle> {
     const directory = await this.#directory(path, context.signal);
-    let snapshot: DirectoryEntry[] | undefined;
-    const take = async (): Promise<DirectoryEntry[]> => {
-      await this.#listings.known(directory, context.signal);
-      const entries: DirectoryEntry[] = [];
-      for (const [name, entry] of this.#namespace.children(directory.entry.ino)) {
-        entries.push({ name, ...this.#show(entry) });
-      }
-      return entries;
-    };
-    return {
-      read: async (offset) => {
-        // rewinddir(3) looks again, as POSIX asks
-        if (offset === 0 || !snapshot) snapshot = await take();
-        return snapshot.slice(offset, offset + PAGE);
-      },
-      fsync: () => undefined,
-      release: () => {
-        snapshot = undefined;
-      },
-    };
+    const parts = { namespace: this.#namespace, listings: this.#listings, show: this.#show };
+    return new DirectoryReader(directory, parts);
   }
 
   async mkdir(path: string, mode: number, context: CallContext): Promise<Entry> {
@@ -117,8 +97,7 @@ export class Directories {
 
   /** Rejects with ENOTEMPTY if anything is in the directory, here or in the bucket. */
   async assertEmpty(directory: Located, signal: AbortSignal): Promise<void> {
-    await this.#listings.known(directory, signal);
-    if (this.#namespace.hasChildren(directory.entry.ino)) throw notEmpty(directory.path);
+    if (await this.#listings.hasNames(directory, signal)) throw notEmpty(directory.path);
   }
 
   async #commit(plan: QueuePlan, change: StateChange): Promise<void> {

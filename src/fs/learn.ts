@@ -1,15 +1,19 @@
 // Merges what a listing said into the namespace. Ours wins wherever S3 has not caught up with us: names changed since
 // the listing began, staged files, renames that are still being copied, keys that are to be deleted.
+import { setImmediate } from "node:timers/promises";
 import { FileType, isDirectory } from "../posix/stat.ts";
 import { log } from "../log.ts";
 import { joinPath } from "../posix/path.ts";
 import type { ObjectInfo } from "../s3/object-store.ts";
-import type { NamespaceEntry } from "../state/namespace-entry.ts";
+import type { NameChange, NamespaceEntry } from "../state/namespace-entry.ts";
 import type { UploadQueue } from "../spool/spool.ts";
 import type { CoreOptions, KeyMap } from "./core-options.ts";
 import { newEntry } from "./entries.ts";
 import { isListedDirectory, type ListedNode, reportShadowed } from "./listed-tree.ts";
 import type { Located, Namespace, Observation } from "./namespace.ts";
+
+/** Names looked at before other calls get their turn: about 2 ms. */
+const AT_ONCE = 512;
 
 export class Learner {
   readonly #namespace: Namespace;
@@ -33,63 +37,137 @@ export class Learner {
     this.#changed = changed;
   }
 
-  /** Merges the names below `directory`. */
-  merge(directory: Located, node: ListedNode, seen: Observation, scope: Scope): void {
-    for (const [name, child] of node.children ?? []) {
-      this.mergeName(directory, name, child, seen, scope);
-    }
-    const { parent, name, path } = directory;
-    const ino = directory.entry.ino;
-    if (scope.complete) {
-      for (const [childName, entry] of this.#namespace.children(ino)) {
-        if (node.children?.has(childName) || seen.touched(ino, childName)) continue;
-        if (this.#isOurs(entry)) continue;
-        this.#forget({ path: joinPath(path, childName), parent: ino, name: childName, entry });
-      }
-    }
-    const current = this.#namespace.get(parent, name);
-    if (current?.ino !== ino) return;
-    const listedUntil = Date.now() + this.#options.statCacheTtlMs;
-    const marked = node.marker && !current.marker ? { ...current, marker: true } : current;
-    const entry = scope.complete ? { ...marked, listedUntil } : marked;
-    if (entry !== current) this.#namespace.learn([{ parent, name, entry }]);
+  /** Merges what was told of the names below `directory`; those of complete directories that were not told are gone. */
+  async merge(directory: Located, node: ListedNode, seen: Observation): Promise<void> {
+    const batch = new LearnBatch();
+    this.#mergeChildren(directory, node, seen, batch);
+    if (node.complete) batch.complete.push(directory);
+    await this.#finish(batch, seen);
+    if (node.marker) this.#mark(directory);
   }
 
-  /** Merges one name of `directory`, and what was listed below it. */
-  mergeName(
+  /** Merges one name of `directory`, and what was told of the names below it. */
+  async mergeName(
     directory: Located,
     name: string,
     node: ListedNode,
     seen: Observation,
-    scope: Scope,
-  ): void {
-    const parent = directory.entry.ino;
-    const path = joinPath(directory.path, name);
-    const isDirectoryNow = isListedDirectory(node);
-    if (isDirectoryNow && node.object) reportShadowed(path);
-    let entry = this.#namespace.get(parent, name);
-    if (!seen.touched(parent, name)) {
-      const merged =
-        (isDirectoryNow ? this.#directoryEntry(path, entry, node, seen) : undefined) ??
-        (node.object && this.#fileEntry(path, entry, node.object, seen));
-      if (!merged) return;
-      this.#namespace.learn([{ parent, name, entry: merged }]);
-      if (entry && (merged.ino !== entry.ino || merged.generation !== entry.generation)) {
-        this.#changed(path);
-      }
-      entry = merged;
+  ): Promise<void> {
+    const batch = new LearnBatch();
+    this.#mergeName(directory, name, node, seen, batch);
+    await this.#finish(batch, seen);
+  }
+
+  /** All names of the directory were told: the others are gone, and unknown ones are absent until the TTL ends. */
+  async complete(directory: Located, seen: Observation): Promise<void> {
+    const { ino } = directory.entry;
+    let looked = 0;
+    for (const [name, entry] of this.#namespace.children(ino)) {
+      looked += 1;
+      if (looked % AT_ONCE === 0) await setImmediate();
+      if (this.isTold(entry, seen) || seen.touched(ino, name) || this.isOurs(entry)) continue;
+      if (this.#namespace.get(ino, name)?.ino !== entry.ino) continue;
+      this.#forget({ path: joinPath(directory.path, name), parent: ino, name, entry });
     }
-    if (!node.children || !entry || !isDirectory(entry)) return;
-    const inside = { complete: scope.complete && scope.deep, deep: scope.deep };
-    this.merge({ path, parent, name, entry }, node, seen, inside);
+    const current = this.#namespace.get(directory.parent, directory.name);
+    if (current?.ino !== ino) return;
+    const entry = { ...current, listedUntil: this.#listedUntil(seen) };
+    this.#namespace.learn([{ parent: directory.parent, name: directory.name, entry }]);
+  }
+
+  /** As complete(), for the directory and all directories below it. */
+  async completeBelow(directory: Located, seen: Observation): Promise<void> {
+    const stack = [directory];
+    for (let next = stack.pop(); next; next = stack.pop()) {
+      await this.complete(next, seen);
+      for (const [name, entry] of this.#namespace.children(next.entry.ino)) {
+        const path = joinPath(next.path, name);
+        if (isDirectory(entry)) stack.push({ path, parent: next.entry.ino, name, entry });
+      }
+    }
+  }
+
+  /** Whether S3 told of the name since the question began. */
+  isTold(entry: NamespaceEntry, seen: Observation): boolean {
+    return seen.saw.has(entry.ino) || entry.until > seen.startedAt + this.#options.statCacheTtlMs;
   }
 
   /** S3 has neither an object nor anything below: the name is gone unless it is ours. */
   absent(directory: Located, name: string): void {
     const parent = directory.entry.ino;
     const entry = this.#namespace.get(parent, name);
-    if (!entry || this.#isOurs(entry)) return;
+    if (!entry || this.isOurs(entry)) return;
     this.#forget({ path: joinPath(directory.path, name), parent, name, entry });
+  }
+
+  /** Whether S3's view of the name does not count (yet). */
+  isOurs(entry: NamespaceEntry): boolean {
+    if (entry.local || entry.staged !== undefined || entry.key !== undefined) return true;
+    if ((entry.mode & FileType.mask) !== FileType.file) {
+      if (!isDirectory(entry)) return true;
+      for (const [, child] of this.#namespace.children(entry.ino)) {
+        if (this.isOurs(child)) return true;
+      }
+    }
+    return false;
+  }
+
+  #mergeChildren(directory: Located, node: ListedNode, seen: Observation, batch: LearnBatch): void {
+    for (const [name, child] of node.children ?? []) {
+      this.#mergeName(directory, name, child, seen, batch);
+    }
+  }
+
+  #mergeName(
+    directory: Located,
+    name: string,
+    node: ListedNode,
+    seen: Observation,
+    batch: LearnBatch,
+  ): void {
+    const parent = directory.entry.ino;
+    const path = joinPath(directory.path, name);
+    const isDirectoryNow = isListedDirectory(node);
+    if (isDirectoryNow && node.object) reportShadowed(path);
+    const known = this.#namespace.get(parent, name);
+    let entry = known;
+    if (!seen.touched(parent, name)) {
+      entry =
+        (isDirectoryNow ? this.#directoryEntry(path, known, node, seen) : undefined) ??
+        (node.object && this.#fileEntry(path, known, node.object, seen));
+      if (!entry) return;
+      batch.names.push({ parent, name, entry });
+      if (known && (entry.ino !== known.ino || entry.generation !== known.generation)) {
+        batch.changed.push({ path, parent, name, entry: known });
+      }
+    }
+    if (!entry) return;
+    seen.saw.add(entry.ino);
+    if (!node.children || !isDirectory(entry)) return;
+    const located = { path, parent, name, entry };
+    this.#mergeChildren(located, node, seen, batch);
+    if (node.complete && entry.ino === known?.ino) batch.complete.push(located);
+  }
+
+  async #finish(batch: LearnBatch, seen: Observation): Promise<void> {
+    this.#namespace.learn(batch.names);
+    for (const old of batch.changed) {
+      if (isDirectory(old.entry)) this.#forgetBelow(old);
+      this.#changed(old.path);
+    }
+    for (const directory of batch.complete) await this.complete(directory, seen);
+  }
+
+  /** The directory's own `name/` object is there. */
+  #mark({ parent, name, entry }: Located): void {
+    const current = this.#namespace.get(parent, name);
+    if (current?.ino !== entry.ino || current.marker) return;
+    this.#namespace.learn([{ parent, name, entry: { ...current, marker: true } }]);
+  }
+
+  /** From when the question began: later changes are not in the answer. */
+  #listedUntil(seen: Observation): number {
+    return seen.startedAt + this.#options.statCacheTtlMs;
   }
 
   #directoryEntry(
@@ -99,11 +177,20 @@ export class Learner {
     seen: Observation,
   ): NamespaceEntry | undefined {
     const until = Date.now() + this.#options.statCacheTtlMs;
-    if (known && isDirectory(known)) return { ...known, until: known.local ? Infinity : until };
-    if (known && this.#isOurs(known)) return undefined;
+    const marker = node.marker ? { marker: true } : {};
+    if (known && isDirectory(known)) {
+      return { ...known, ...marker, until: known.local ? Infinity : until };
+    }
+    if (known && this.isOurs(known)) return undefined;
     if (!this.#hasLiveKeys(path, node, seen)) return undefined;
     const mode = FileType.directory | this.#options.dirMode;
-    return this.#adorn(path, newEntry(this.#namespace.nextIno(), mode, this.#options, { until }));
+    const listed = node.complete ? { listedUntil: this.#listedUntil(seen) } : {};
+    const entry = newEntry(this.#namespace.nextIno(), mode, this.#options, {
+      until,
+      ...marker,
+      ...listed,
+    });
+    return this.#adorn(path, entry);
   }
 
   #fileEntry(
@@ -113,7 +200,7 @@ export class Learner {
     seen: Observation,
   ): NamespaceEntry | undefined {
     if (this.#queue.fate(object.key) !== undefined || seen.removed(object.key)) return undefined;
-    if (known && this.#isOurs(known)) return undefined;
+    if (known && this.isOurs(known)) return undefined;
     const until = Date.now() + this.#options.statCacheTtlMs;
     const isFile = known !== undefined && (known.mode & FileType.mask) === FileType.file;
     if (isFile && isSameVersion(known, object)) return { ...known, until };
@@ -131,18 +218,6 @@ export class Learner {
     if (!local || (local.mode & FileType.mask) !== (entry.mode & FileType.mask)) return entry;
     const { mtime, atime, ctime } = entry;
     return { ...entry, mtime, atime, ctime, ...local, rdev: local.rdev ?? 0, attributed: true };
-  }
-
-  /** Whether S3's view of the name does not count (yet). */
-  #isOurs(entry: NamespaceEntry): boolean {
-    if (entry.local || entry.staged !== undefined || entry.key !== undefined) return true;
-    if ((entry.mode & FileType.mask) !== FileType.file) {
-      if (!isDirectory(entry)) return true;
-      for (const [, child] of this.#namespace.children(entry.ino)) {
-        if (this.#isOurs(child)) return true;
-      }
-    }
-    return false;
   }
 
   /**
@@ -167,15 +242,17 @@ export class Learner {
 
   #forget(gone: Located): void {
     if (this.#queue.fate(this.#keys.toKey(gone.path)) === "copy") return;
-    if (isDirectory(gone.entry)) {
-      const parent = gone.entry.ino;
-      for (const [name, entry] of this.#namespace.children(parent)) {
-        this.#forget({ path: joinPath(gone.path, name), parent, name, entry });
-      }
-    }
+    if (isDirectory(gone.entry)) this.#forgetBelow(gone);
     this.#namespace.learn([{ parent: gone.parent, name: gone.name, entry: undefined }]);
     this.#forgetAttributes(gone.path);
     this.#changed(gone.path);
+  }
+
+  #forgetBelow(gone: Located): void {
+    const parent = gone.entry.ino;
+    for (const [name, entry] of this.#namespace.children(parent)) {
+      this.#forget({ path: joinPath(gone.path, name), parent, name, entry });
+    }
   }
 
   /** What comes to this name later is another file. */
@@ -188,12 +265,13 @@ export class Learner {
   }
 }
 
-/** How much of the truth a listing holds. */
-export interface Scope {
-  /** It had every key there is: names it lacks are gone, and what it covers is known until the TTL ends. */
-  readonly complete: boolean;
-  /** It covered everything below, not one level. */
-  readonly deep: boolean;
+/** What one answer taught, until all of it is known. */
+class LearnBatch {
+  readonly names: NameChange[] = [];
+  /** Names that stand for something else now, with what they stood for. */
+  readonly changed: Located[] = [];
+  /** Directories that were known before and of which every name was told. */
+  readonly complete: Located[] = [];
 }
 
 function isSameVersion(entry: NamespaceEntry, object: ObjectInfo): boolean {

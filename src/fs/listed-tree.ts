@@ -13,6 +13,8 @@ export interface ListedNode {
   children?: Map<string, ListedNode>;
   /** A common prefix: a directory whose inside was not listed. */
   prefix?: true;
+  /** All names in it are here: those it lacks are gone. */
+  complete?: true;
 }
 
 /** Builds a tree from keys relative to one directory; keys that no path can name are counted and left out. */
@@ -42,6 +44,25 @@ export class ListedTree {
   addPrefix(relative: string): void {
     const node = this.#descend(relative.slice(0, -1).split("/"));
     if (node && !node.children) node.prefix = true;
+  }
+
+  /** The listing had every key below: all directories are complete. */
+  markComplete(): void {
+    markComplete(this.root);
+  }
+
+  /**
+   * The listing was cut behind the key `last`: of a store that lists in order, the directories that it has left are
+   * complete, those around the last key are not.
+   */
+  markLeft(last: string): void {
+    markComplete(this.root);
+    let node: ListedNode | undefined = this.root;
+    for (const name of last.split("/")) {
+      if (!node) return;
+      delete node.complete;
+      node = node.children?.get(name);
+    }
   }
 
   /** Keys that were left out. */
@@ -76,6 +97,12 @@ function isUsableName(name: string): boolean {
     !name.includes("\0") &&
     (name.length <= NAME_MAX / 3 || Buffer.byteLength(name) <= NAME_MAX)
   );
+}
+
+function markComplete(node: ListedNode): void {
+  if (!node.children) return;
+  node.complete = true;
+  for (const child of node.children.values()) markComplete(child);
 }
 
 export function isListedDirectory(node: ListedNode): boolean {

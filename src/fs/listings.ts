@@ -1,76 +1,111 @@
 // What a directory holds: from memory while it is known, else listed page by page.
 import { log } from "../log.ts";
-import { listAllPages } from "../s3/list-all-pages.ts";
+import { listPages } from "../s3/list-all-pages.ts";
 import type { ObjectStore } from "../s3/object-store.ts";
-import type { KeyMap } from "./core-options.ts";
+import type { CoreOptions, KeyMap } from "./core-options.ts";
+import { DirectoryListing } from "./directory-listing.ts";
 import type { Learner } from "./learn.ts";
 import { ListedTree, reportHidden } from "./listed-tree.ts";
-import type { MaybePromise } from "./file-system.ts";
 import type { Located, Namespace } from "./namespace.ts";
 import { untilAborted } from "./until-aborted.ts";
 
+/** Behind its second page a listing is read ahead: who wants two of them wants all. */
+const AHEAD_FROM = 1;
+
+/** What the listings work with. */
+export interface ListingsParts {
+  readonly namespace: Namespace;
+  readonly store: ObjectStore;
+  readonly keys: KeyMap;
+  readonly learner: Learner;
+  readonly options: CoreOptions;
+}
+
 export class Listings {
-  readonly #namespace: Namespace;
-  readonly #store: ObjectStore;
-  readonly #keys: KeyMap;
-  readonly #learner: Learner;
-  readonly #listing = new Map<number, Promise<void>>();
+  readonly #parts: ListingsParts;
+  /** By inode number; each is fresh enough for whoever comes within the TTL. */
+  readonly #going = new Map<number, DirectoryListing>();
 
-  constructor(namespace: Namespace, store: ObjectStore, keys: KeyMap, learner: Learner) {
-    this.#namespace = namespace;
-    this.#store = store;
-    this.#keys = keys;
-    this.#learner = learner;
+  constructor(parts: ListingsParts) {
+    this.#parts = parts;
   }
 
-  /** Resolves when all names of the directory are known; rejects with EIO when S3 does not tell. */
-  known(directory: Located, signal: AbortSignal): MaybePromise<void> {
-    const current = this.#namespace.get(directory.parent, directory.name) ?? directory.entry;
-    if ((current.listedUntil ?? 0) > Date.now()) return;
-    return untilAborted(this.refresh(directory), signal);
+  /** Whether all names of the directory are known. */
+  areKnown(directory: Located): boolean {
+    const { parent, name, entry } = directory;
+    const current = this.#parts.namespace.get(parent, name) ?? entry;
+    return (current.listedUntil ?? 0) > Date.now();
   }
 
-  /** Lists the directory again, whatever is known of it. */
-  refresh(directory: Located): Promise<void> {
+  /** Whether they were known once: in trouble that is better than nothing. */
+  wereKnown(directory: Located): boolean {
+    const { parent, name, entry } = directory;
+    return (this.#parts.namespace.get(parent, name) ?? entry).listedUntil !== undefined;
+  }
+
+  /** A listing of the directory, one that is under way if it is fresh. */
+  list(directory: Located): DirectoryListing {
+    const { namespace, store, learner } = this.#parts;
     const { ino } = directory.entry;
-    let listing = this.#listing.get(ino);
-    if (!listing) {
-      listing = this.#list(directory).finally(() => this.#listing.delete(ino));
-      this.#listing.set(ino, listing);
-    }
+    const going = this.#going.get(ino);
+    if (going && this.#isFresh(going)) return going;
+    const prefix = this.#prefixOf(directory);
+    const pages = listPages(store, { prefix, delimiter: "/" }, AHEAD_FROM);
+    const listing = new DirectoryListing(directory, prefix, { namespace, learner }, pages, () => {
+      if (this.#going.get(ino) === listing) this.#going.delete(ino);
+    });
+    this.#going.set(ino, listing);
     return listing;
   }
 
-  /** Lists everything below the directory, without a delimiter. */
-  async refreshDeep(directory: Located): Promise<void> {
-    await this.#listInto(directory, true);
-  }
-
-  async #list(directory: Located): Promise<void> {
-    try {
-      await this.#listInto(directory, false);
-    } catch (error) {
-      const current = this.#namespace.get(directory.parent, directory.name);
-      if (!current?.listedUntil) throw error;
-      log.debug("S3 did not list %j, serving what was known: %s", directory.path, error);
-    }
-  }
-
-  async #listInto(directory: Located, deep: boolean): Promise<void> {
-    const root = this.#keys.toKey(directory.path);
-    const prefix = directory.path === "/" ? root : `${root}/`;
-    const seen = this.#namespace.observe();
-    const tree = new ListedTree();
-    try {
-      const delimiter = deep ? {} : { delimiter: "/" as const };
-      for await (const page of listAllPages(this.#store, { prefix, ...delimiter })) {
-        for (const info of page.objects) tree.add(info.key.slice(prefix.length), info);
-        for (const common of page.commonPrefixes) tree.addPrefix(common.slice(prefix.length));
+  /** Resolves to whether there is any name in the directory; rejects with EIO when S3 does not tell. */
+  async hasNames(directory: Located, signal: AbortSignal): Promise<boolean> {
+    const { namespace } = this.#parts;
+    const { ino } = directory.entry;
+    if (!this.areKnown(directory)) {
+      const listing = this.list(directory);
+      while (listing.state === "going") {
+        try {
+          await untilAborted(listing.next(), signal);
+          for (const [, entry] of namespace.children(ino)) if (listing.stands(entry)) return true;
+        } catch (error) {
+          if (signal.aborted || !this.wereKnown(directory)) throw error;
+          log.debug("S3 did not list %j, serving what was known: %s", directory.path, error);
+          break;
+        }
       }
-      reportHidden(directory.path, tree.hidden);
-      this.#learner.merge(directory, tree.root, seen, { complete: true, deep });
+    }
+    return namespace.hasChildren(ino);
+  }
+
+  /** Lists everything below the directory, without a delimiter, whatever is known of it. */
+  async refreshDeep(directory: Located): Promise<void> {
+    const { namespace, store, learner } = this.#parts;
+    const prefix = this.#prefixOf(directory);
+    const seen = namespace.observe();
+    let hidden = 0;
+    try {
+      for await (const page of listPages(store, { prefix }, 0)) {
+        const tree = new ListedTree();
+        for (const info of page.objects) tree.add(info.key.slice(prefix.length), info);
+        hidden += tree.hidden;
+        await learner.merge(directory, tree.root, seen);
+      }
+      reportHidden(directory.path, hidden);
+      await learner.completeBelow(directory, seen);
     } finally {
       seen.end();
     }
+  }
+
+  #isFresh(listing: DirectoryListing): boolean {
+    // one without a page yet is still a question
+    if (listing.pages === 0) return true;
+    return listing.startedAt + this.#parts.options.statCacheTtlMs > Date.now();
+  }
+
+  #prefixOf(directory: Located): string {
+    const key = this.#parts.keys.toKey(directory.path);
+    return directory.path === "/" ? key : `${key}/`;
   }
 }

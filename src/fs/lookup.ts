@@ -4,13 +4,16 @@ import { LRUCache } from "lru-cache";
 import { FsError } from "../posix/errno.ts";
 import { joinPath, splitPath } from "../posix/path.ts";
 import { isDirectory } from "../posix/stat.ts";
-import type { ObjectStore } from "../s3/object-store.ts";
+import type { ListPage, ObjectStore } from "../s3/object-store.ts";
 import { log } from "../log.ts";
 import type { CoreOptions, KeyMap } from "./core-options.ts";
+import { Crowds } from "./crowds.ts";
 import type { MaybePromise } from "./file-system.ts";
 import type { Learner } from "./learn.ts";
 import { ListedTree } from "./listed-tree.ts";
+import type { Listings, ListingsParts } from "./listings.ts";
 import type { Located, Namespace } from "./namespace.ts";
+import { PageOrder } from "./page-order.ts";
 import { untilAborted } from "./until-aborted.ts";
 
 /** Names remembered as absent; a name costs about 200 bytes. */
@@ -22,22 +25,18 @@ export class Lookup {
   readonly #keys: KeyMap;
   readonly #learner: Learner;
   readonly #options: CoreOptions;
+  readonly #crowds: Crowds;
   readonly #asking = new Map<string, Promise<void>>();
   /** Name -> ms since the epoch until which it is absent. */
   readonly #absent = new LRUCache<string, number>({ max: NEGATIVE_NAMES });
 
-  constructor(
-    namespace: Namespace,
-    store: ObjectStore,
-    keys: KeyMap,
-    learner: Learner,
-    options: CoreOptions,
-  ) {
-    this.#namespace = namespace;
-    this.#store = store;
-    this.#keys = keys;
-    this.#learner = learner;
-    this.#options = options;
+  constructor(parts: ListingsParts, listings: Listings) {
+    this.#namespace = parts.namespace;
+    this.#store = parts.store;
+    this.#keys = parts.keys;
+    this.#learner = parts.learner;
+    this.#options = parts.options;
+    this.#crowds = new Crowds(parts.namespace, listings);
   }
 
   /** What `path` stands for; undefined when the last name is absent; rejects with ENOENT or ENOTDIR above it. */
@@ -108,7 +107,9 @@ export class Lookup {
     const path = joinPath(directory.path, name);
     let asking = this.#asking.get(path);
     if (!asking) {
-      asking = this.#askStore(directory, name, path).finally(() => this.#asking.delete(path));
+      asking = this.#crowds
+        .ask(directory, name, () => this.#askStore(directory, name, path))
+        .finally(() => this.#asking.delete(path));
       this.#asking.set(path, asking);
     }
     await (signal ? untilAborted(asking, signal) : asking);
@@ -142,10 +143,10 @@ export class Lookup {
       for (const info of below) tree.add(`${name}/${info.key.slice(key.length + 1)}`, info);
       // keys that no path can name make a directory too, as in a listing of its parent
       if (below.length > 0) tree.addPrefix(`${name}/`);
-      const isComplete = list.status === "fulfilled" && list.value.nextToken === undefined;
+      if (list.status === "fulfilled") markComplete(tree, name, key, list.value);
       const node = tree.root.children?.get(name);
       if (node) {
-        this.#learner.mergeName(directory, name, node, seen, { complete: isComplete, deep: true });
+        await this.#learner.mergeName(directory, name, node, seen);
       } else {
         this.#learnAbsent(directory, name, seen.touched(directory.entry.ino, name));
       }
@@ -170,6 +171,20 @@ export class Lookup {
     const entry = { ...known, until: Date.now() + 1000 };
     this.#namespace.learn([{ parent: directory.entry.ino, name, entry }]);
   }
+}
+
+/** What the answer tells of whole directories: with its first page a store that lists in order tells all of some. */
+function markComplete(tree: ListedTree, name: string, key: string, page: ListPage): void {
+  if (page.nextToken === undefined) {
+    tree.markComplete();
+    return;
+  }
+  const order = new PageOrder();
+  order.add(
+    page.objects.map((object) => object.key.slice(key.length)),
+    [],
+  );
+  if (order.last !== undefined) tree.markLeft(`${name}${order.last}`);
 }
 
 function required(found: Located | undefined, path: string): Located {

@@ -4,6 +4,7 @@ import { type Nanoseconds, nowNs } from "../posix/stat.ts";
 import { ROOT_INO, type MountState, type StateChange } from "../state/mount-state.ts";
 import type { NameChange, NamespaceEntry } from "../state/namespace-entry.ts";
 import { baseName, parentPath, splitPath } from "../posix/path.ts";
+import { InoSet } from "./ino-set.ts";
 
 /** A name and what it stands for. */
 export interface Located {
@@ -13,8 +14,12 @@ export interface Located {
   readonly entry: NamespaceEntry;
 }
 
-/** A listing under way: names changed by us since it began are not overwritten by its older view. */
+/** A question to S3 under way: names changed by us since it began are not overwritten by its older view. */
 export interface Observation {
+  /** Ms since the epoch. */
+  readonly startedAt: number;
+  /** What was told so far. */
+  readonly saw: InoSet;
   touched(parent: number, name: string): boolean;
   /** Whether we deleted the object at `key` meanwhile. */
   removed(key: string): boolean;
@@ -49,6 +54,19 @@ export class Namespace {
       if (!created?.has(child[0])) yield child;
     }
     if (created) yield* created;
+  }
+
+  /** Children behind the name `after` in bytewise order, without files that were created and not closed yet. */
+  childrenAfter(
+    parent: number,
+    after: string | undefined,
+  ): Iterable<readonly [string, NamespaceEntry]> {
+    return this.#state.children(parent, after);
+  }
+
+  /** Names of files that were created and not closed yet. */
+  createdIn(parent: number): readonly string[] {
+    return [...(this.#created.get(parent)?.keys() ?? [])];
   }
 
   hasChildren(parent: number): boolean {
@@ -113,6 +131,8 @@ export class Namespace {
     const observed = { names: new Set<string>(), keys: new Set<string>() };
     this.#observations.add(observed);
     return {
+      startedAt: Date.now(),
+      saw: new InoSet(),
       touched: (parent, name) => observed.names.has(`${parent}/${name}`),
       removed: (key) => observed.keys.has(key),
       removedBelow: (prefix) => [...observed.keys].some((key) => key.startsWith(prefix)),

@@ -69,8 +69,9 @@ export class S3FileSystem implements FileSystem {
     this.#makeRoot();
     const changed = (path: string): void => this.#listener({ kind: "entry", path });
     const learner = new Learner(namespace, queue, keys, options, changed);
-    const lookup = new Lookup(namespace, store, keys, learner, options);
-    const listings = new Listings(namespace, store, keys, learner);
+    const listingsParts = { namespace, store, keys, learner, options };
+    const listings = new Listings(listingsParts);
+    const lookup = new Lookup(listingsParts, listings);
     this.#lookup = lookup;
     this.#listings = listings;
     const sessions = this.#sessions;

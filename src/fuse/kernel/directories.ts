@@ -83,7 +83,9 @@ function writeEntry(
     stream.touched.has(name) ||
     current?.isWrittenTo === true ||
     adapter.nodes.isContested(stream.node, name);
-  if (mayBeOld || !stream.node.attached) return writer.add(name, stat.ino, stat.mode, cookie);
+  // without a type the name is gone
+  if (mayBeOld || stat.mode === 0 || !stream.node.attached)
+    return writer.add(name, stat.ino, stat.mode, cookie);
   const node = adapter.nodes.bind(stream.node, name, stat);
   node.nlookup++;
   return writer.add(name, stat.ino, stat.mode, cookie, { nodeid: node.nodeid, entry });

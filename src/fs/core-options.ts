@@ -27,3 +27,9 @@ export interface KeyMap {
   /** Undefined for keys that no path can name (empty, "." or ".." components, over-long names, outside the prefix); a trailing "/" is a marker's and is dropped. */
   toPath(key: string): string | undefined;
 }
+
+/** What the keys below a directory begin with. */
+export function prefixOf(keys: KeyMap, path: string): string {
+  const key = keys.toKey(path);
+  return path === "/" ? key : `${key}/`;
+}

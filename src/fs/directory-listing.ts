@@ -5,7 +5,7 @@ import type { NamespaceEntry } from "../state/namespace-entry.ts";
 import type { Learner } from "./learn.ts";
 import { ListedTree, reportHidden } from "./listed-tree.ts";
 import type { Located, Namespace, Observation } from "./namespace.ts";
-import { PageOrder } from "./page-order.ts";
+import { PageOrder, type StoreOrder } from "./page-order.ts";
 
 /** A listing that nobody goes on with for so long is given up; whoever comes back starts another one. */
 const IDLE_MS = 30_000;
@@ -14,6 +14,7 @@ const IDLE_MS = 30_000;
 export interface ListingParts {
   readonly namespace: Namespace;
   readonly learner: Learner;
+  readonly order: StoreOrder;
 }
 
 /** A page that was merged. */
@@ -31,7 +32,7 @@ export class DirectoryListing {
   /** Pages merged so far. */
   pages = 0;
   lastPage: MergedPage | undefined;
-  readonly order = new PageOrder();
+  readonly order: PageOrder;
   readonly #directory: Located;
   readonly #prefix: string;
   readonly #parts: ListingParts;
@@ -55,6 +56,7 @@ export class DirectoryListing {
     this.#parts = parts;
     this.#source = source;
     this.#ended = ended;
+    this.order = new PageOrder(parts.order);
     this.#seen = parts.namespace.observe();
     this.#watch();
   }

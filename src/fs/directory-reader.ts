@@ -185,11 +185,8 @@ export class DirectoryReader implements DirectoryHandle {
   async #learnMore(signal: AbortSignal): Promise<void> {
     const { listings, namespace } = this.#parts;
     const { parent, name, path, entry } = this.#directory;
-    const isOver = this.#listing?.state === "failed" || this.#listing?.state === "abandoned";
-    if (!this.#listing || isOver) this.#listing = listings.list(this.#directory);
-    const listing = this.#listing;
     try {
-      await untilAborted(listing.next(), signal);
+      await untilAborted(this.#nextPage(), signal);
     } catch (error) {
       if (signal.aborted || !listings.wereKnown(this.#directory)) throw error;
       log.debug("S3 did not list %j, serving what was known: %s", path, error);
@@ -197,10 +194,23 @@ export class DirectoryReader implements DirectoryHandle {
     }
     // a directory that is another one by now: what is known of it is all that there will be
     this.#isKnown ||=
-      listing.state === "complete" || namespace.get(parent, name)?.ino !== entry.ino;
-    if (!this.#isKnown || !listing.order.isBroken) return;
+      this.#listing?.state === "complete" || namespace.get(parent, name)?.ino !== entry.ino;
+    if (!this.#isKnown || this.#listing?.order.isBroken !== true) return;
     this.#skip = new Set(Array.from({ length: this.#given.length }, (_, i) => this.#given.at(i)));
     this.#cursor = undefined;
+  }
+
+  /** Resolves when more is known of the directory than before. */
+  async #nextPage(): Promise<void> {
+    const { listings } = this.#parts;
+    if (!this.#listing) {
+      const isKnown = (): boolean => listings.areKnown(this.#directory);
+      await listings.walks.come(this.#directory, isKnown);
+      if (isKnown()) return;
+    }
+    const isOver = this.#listing?.state === "failed" || this.#listing?.state === "abandoned";
+    if (!this.#listing || isOver) this.#listing = listings.list(this.#directory);
+    await this.#listing.next();
   }
 }
 

@@ -2,12 +2,14 @@
 import { log } from "../log.ts";
 import { listPages } from "../s3/list-all-pages.ts";
 import type { ObjectStore } from "../s3/object-store.ts";
-import type { CoreOptions, KeyMap } from "./core-options.ts";
+import { type CoreOptions, type KeyMap, prefixOf } from "./core-options.ts";
 import { DirectoryListing } from "./directory-listing.ts";
 import type { Learner } from "./learn.ts";
 import { ListedTree, reportHidden } from "./listed-tree.ts";
 import type { Located, Namespace } from "./namespace.ts";
+import { StoreOrder } from "./page-order.ts";
 import { untilAborted } from "./until-aborted.ts";
+import { Walks } from "./walks.ts";
 
 /** Behind its second page a listing is read ahead: who wants two of them wants all. */
 const AHEAD_FROM = 1;
@@ -22,12 +24,15 @@ export interface ListingsParts {
 }
 
 export class Listings {
+  readonly order = new StoreOrder();
+  readonly walks: Walks;
   readonly #parts: ListingsParts;
   /** By inode number; each is fresh enough for whoever comes within the TTL. */
   readonly #going = new Map<number, DirectoryListing>();
 
   constructor(parts: ListingsParts) {
     this.#parts = parts;
+    this.walks = new Walks(parts, this.order);
   }
 
   /** Whether all names of the directory are known. */
@@ -49,9 +54,10 @@ export class Listings {
     const { ino } = directory.entry;
     const going = this.#going.get(ino);
     if (going && this.#isFresh(going)) return going;
-    const prefix = this.#prefixOf(directory);
+    const prefix = prefixOf(this.#parts.keys, directory.path);
     const pages = listPages(store, { prefix, delimiter: "/" }, AHEAD_FROM);
-    const listing = new DirectoryListing(directory, prefix, { namespace, learner }, pages, () => {
+    const parts = { namespace, learner, order: this.order };
+    const listing = new DirectoryListing(directory, prefix, parts, pages, () => {
       if (this.#going.get(ino) === listing) this.#going.delete(ino);
     });
     this.#going.set(ino, listing);
@@ -80,8 +86,8 @@ export class Listings {
 
   /** Lists everything below the directory, without a delimiter, whatever is known of it. */
   async refreshDeep(directory: Located): Promise<void> {
-    const { namespace, store, learner } = this.#parts;
-    const prefix = this.#prefixOf(directory);
+    const { namespace, store, keys, learner } = this.#parts;
+    const prefix = prefixOf(keys, directory.path);
     const seen = namespace.observe();
     let hidden = 0;
     try {
@@ -102,10 +108,5 @@ export class Listings {
     // one without a page yet is still a question
     if (listing.pages === 0) return true;
     return listing.startedAt + this.#parts.options.statCacheTtlMs > Date.now();
-  }
-
-  #prefixOf(directory: Located): string {
-    const key = this.#parts.keys.toKey(directory.path);
-    return directory.path === "/" ? key : `${key}/`;
   }
 }

@@ -13,7 +13,7 @@ import type { Learner } from "./learn.ts";
 import { ListedTree } from "./listed-tree.ts";
 import type { Listings, ListingsParts } from "./listings.ts";
 import type { Located, Namespace } from "./namespace.ts";
-import { PageOrder } from "./page-order.ts";
+import { PageOrder, type StoreOrder } from "./page-order.ts";
 import { untilAborted } from "./until-aborted.ts";
 
 /** Names remembered as absent; a name costs about 200 bytes. */
@@ -26,6 +26,7 @@ export class Lookup {
   readonly #learner: Learner;
   readonly #options: CoreOptions;
   readonly #crowds: Crowds;
+  readonly #storeOrder: StoreOrder;
   readonly #asking = new Map<string, Promise<void>>();
   /** Name -> ms since the epoch until which it is absent. */
   readonly #absent = new LRUCache<string, number>({ max: NEGATIVE_NAMES });
@@ -36,6 +37,7 @@ export class Lookup {
     this.#keys = parts.keys;
     this.#learner = parts.learner;
     this.#options = parts.options;
+    this.#storeOrder = listings.order;
     this.#crowds = new Crowds(parts.namespace, listings);
   }
 
@@ -143,7 +145,7 @@ export class Lookup {
       for (const info of below) tree.add(`${name}/${info.key.slice(key.length + 1)}`, info);
       // keys that no path can name make a directory too, as in a listing of its parent
       if (below.length > 0) tree.addPrefix(`${name}/`);
-      if (list.status === "fulfilled") markComplete(tree, name, key, list.value);
+      if (list.status === "fulfilled") markComplete(tree, name, key, list.value, this.#storeOrder);
       const node = tree.root.children?.get(name);
       if (node) {
         await this.#learner.mergeName(directory, name, node, seen);
@@ -174,17 +176,23 @@ export class Lookup {
 }
 
 /** What the answer tells of whole directories: with its first page a store that lists in order tells all of some. */
-function markComplete(tree: ListedTree, name: string, key: string, page: ListPage): void {
+function markComplete(
+  tree: ListedTree,
+  name: string,
+  key: string,
+  page: ListPage,
+  storeOrder: StoreOrder,
+): void {
   if (page.nextToken === undefined) {
     tree.markComplete();
     return;
   }
-  const order = new PageOrder();
+  const order = new PageOrder(storeOrder);
   order.add(
     page.objects.map((object) => object.key.slice(key.length)),
     [],
   );
-  if (order.last !== undefined) tree.markLeft(`${name}${order.last}`);
+  if (order.last !== undefined && storeOrder.isTrusted) tree.markLeft(`${name}${order.last}`);
 }
 
 function required(found: Located | undefined, path: string): Located {

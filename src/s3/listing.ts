@@ -1,19 +1,21 @@
 // ListObjectsV2 answers -> ListPage, whatever dialect the store speaks.
 import type { ListPage, ObjectInfo, ObjectKey } from "./object-store.ts";
 import { S3Failure } from "./s3-failure.ts";
-import { type XmlElement, elementsOf, parseXml, textOf } from "./xml.ts";
+import { type RawObject, scanContents } from "./scan-contents.ts";
+import { type XmlElement, decodeEntities, elementsOf, parseXml, textOf } from "./xml.ts";
 
 /** Parses one page; `token` is the one that asked for it. Rejects a page whose successor is itself. */
 export function parseListPage(text: string, token: string | undefined): ListPage {
-  const root = parseXml(text, "ListBucketResult");
-  const contents = elementsOf(root, "Contents");
+  const scanned = scanContents(text);
+  const root = parseXml(scanned?.rest ?? text, "ListBucketResult");
+  const contents = scanned?.objects ?? elementsOf(root, "Contents").map(rawObject);
   const prefixes = elementsOf(root, "CommonPrefixes").map((e) => textOf(e, "Prefix") ?? "");
-  const keys = contents.map((element) => textOf(element, "Key") ?? "");
+  const keys = contents.map((object) => decodeEntities(object["Key"] ?? ""));
   const encoded = textOf(root, "EncodingType") === "url" && isUrlEncoded([...keys, ...prefixes]);
   const decode = encoded ? decodeName : (name: string): string => name;
   const nextToken = nextTokenOf(root, token);
   return {
-    objects: contents.map((element, i) => objectInfo(element, decode(keys[i] ?? ""))),
+    objects: contents.map((object, i) => objectInfo(object, decode(keys[i] ?? ""))),
     commonPrefixes: [...new Set(prefixes.map(decode))],
     ...(nextToken === undefined ? {} : { nextToken }),
   };
@@ -44,18 +46,24 @@ function decodeName(name: string): string {
   }
 }
 
-function objectInfo(element: XmlElement, key: string): ObjectInfo {
-  const storageClass = textOf(element, "StorageClass");
-  const size = Number(textOf(element, "Size") ?? Number.NaN);
+function rawObject(element: XmlElement): RawObject {
+  const object: Record<string, string> = {};
+  for (const { name, text } of element.children) object[name] ??= text;
+  return object;
+}
+
+function objectInfo(object: RawObject, key: string): ObjectInfo {
+  const storageClass = object["StorageClass"];
+  const size = Number(object["Size"] ?? Number.NaN);
   if (key === "" || !Number.isSafeInteger(size)) {
     throw new S3Failure({ code: "BadAnswer", message: "a listed object has no key or size" });
   }
   return {
     key: key as ObjectKey,
     size,
-    etag: unquoteEtag(textOf(element, "ETag")),
-    lastModified: Date.parse(textOf(element, "LastModified") ?? "") || 0,
-    ...(storageClass === undefined ? {} : { storageClass }),
+    etag: unquoteEtag(decodeEntities(object["ETag"] ?? "")),
+    lastModified: Date.parse(object["LastModified"] ?? "") || 0,
+    ...(storageClass === undefined ? {} : { storageClass: decodeEntities(storageClass) }),
   };
 }
 

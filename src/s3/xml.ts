@@ -65,7 +65,8 @@ const named: Readonly<Record<string, string>> = {
   apos: "'",
 };
 
-function decodeEntities(text: string): string {
+/** Text with its predefined and numeric entities decoded. */
+export function decodeEntities(text: string): string {
   if (!text.includes("&")) return text;
   // each ETag of a listing has two of these
   const unquoted = text.replaceAll("&quot;", '"');

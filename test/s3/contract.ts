@@ -196,4 +196,18 @@ function listTests(contract: Contract): void {
     }
     expect(found.sort()).toEqual(names.sort());
   });
+
+  contract("listObjects() starts after a key that may be there or not", async (store) => {
+    const names = Array.from({ length: 10 }, (_, i) => `after/${i}`);
+    await Promise.all(names.map(async (name) => put(store, name, rampBytes(1))));
+    for (const [startAfter, first] of [
+      ["after/4", 5],
+      ["after/4a", 5],
+      ["after/", 0],
+      ["after/9", 10],
+    ] as const) {
+      const { objects } = await store.listObjects({ prefix: "after/", startAfter });
+      expect(objects.map(({ key }) => key)).toEqual(names.slice(first));
+    }
+  });
 }

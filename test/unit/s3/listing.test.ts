@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { parseListPage, unquoteEtag } from "../../../src/s3/listing.ts";
+import { scanContents } from "../../../src/s3/scan-contents.ts";
 import { parseXml, textOf } from "../../../src/s3/xml.ts";
 
 function page(inside: string): string {
@@ -72,6 +73,38 @@ describe("parseListPage()", () => {
     const empty = { objects: [], commonPrefixes: [] };
     expect(parseListPage(page(""), undefined)).toEqual(empty);
     expect(parseListPage("<s3:ListBucketResult/>", undefined)).toEqual(empty);
+  });
+});
+
+const plain = contents("a/b").repeat(3);
+
+describe("scanContents()", () => {
+  test("finds in a plain page what parseXml() finds", () => {
+    const owner = "<Owner><ID>x</ID><Key>no</Key></Owner>";
+    const text = page(
+      `<Prefix>p</Prefix>\n ${plain.replaceAll("<Key>", `\n${owner}<Key>`)}<KeyCount>3</KeyCount>`,
+    );
+    const scanned = scanContents(text);
+    expect(scanned?.objects).toHaveLength(3);
+    expect(scanned?.objects[2]).toMatchObject({ Key: "a/b", Size: "6", ETag: "&quot;e&quot;" });
+    expect(scanned?.rest).toBe(page("<Prefix>p</Prefix>\n <KeyCount>3</KeyCount>"));
+    // the long way, because of the comment
+    const slow = text.replace("</Key>", "</Key><!-- -->");
+    expect(scanContents(slow)).toBeUndefined();
+    expect(parseListPage(text, undefined)).toEqual(parseListPage(slow, undefined));
+  });
+
+  test.each([
+    page(""),
+    page(`${plain}<Contents/>`),
+    page(`${plain}<Prefix/>${plain}`),
+    page(plain.replace("<Key>", '<Key x="1">')),
+    page(plain.replace("a/b", "<![CDATA[a]]>")),
+    page(plain).replaceAll("Contents>", "s3:Contents>"),
+    page(`${plain}<!-- <Contents> -->`),
+    page(plain).slice(0, -60),
+  ])("leaves %j to parseXml()", (text) => {
+    expect(scanContents(text)).toBeUndefined();
   });
 });
 

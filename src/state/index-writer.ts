@@ -1,12 +1,16 @@
 // Carries name changes from memory into index.mdb: in order, in batches, and mutations only once the journal has them.
 import { log } from "../log.ts";
+import type { NameCoverage } from "./mount-state.ts";
 import type { NameChange } from "./namespace-entry.ts";
 import type { IndexMeta, NameIndex } from "./name-index.ts";
 import type { NameCell, NameOverlay } from "./name-overlay.ts";
 
 // Collects the changes of one burst; names are readable from memory meanwhile.
 const DELAY_MS = 20;
-const BATCH_CHANGES = 4096;
+// The puts of a batch are made on the thread that serves the mount: 2 ms of it at most.
+const BATCH_CHANGES = 512;
+// Changes in memory above which those who learn names without end wait: about 10 MB.
+const ENOUGH_CHANGES = 16_384;
 const RETRY_MS = 2000;
 
 /** Changes that go to the index together. */
@@ -14,6 +18,8 @@ export interface IndexStep {
   readonly cells: readonly NameCell[];
   /** Of the redo record that holds them; undefined for what was only learnt. */
   readonly redoSeq: number | undefined;
+  /** Present: what the header says of coverage from here on. */
+  readonly coverage?: NameCoverage | undefined;
   state: "waiting" | "ready" | "cancelled";
 }
 
@@ -30,6 +36,9 @@ export class IndexWriter {
   private timer: NodeJS.Timeout | undefined;
   private running: Promise<void> | undefined;
   private failing = false;
+  private coverage: NameCoverage | undefined;
+  private changes = 0;
+  private waiters: (() => void)[] = [];
 
   constructor(options: {
     index: NameIndex;
@@ -43,12 +52,14 @@ export class IndexWriter {
     this.journalId = options.meta.journalId;
     this.schema = options.meta.schema;
     this.applied = options.meta.applied;
+    this.coverage = options.meta.coverage;
     this.nextIno = options.nextIno;
     this.onApplied = options.onApplied;
   }
 
   add(step: IndexStep): IndexStep {
     this.steps.push(step);
+    this.changes += step.cells.length;
     if (step.state === "ready") this.schedule();
     return step;
   }
@@ -61,6 +72,12 @@ export class IndexWriter {
   cancel(step: IndexStep): void {
     step.state = "cancelled";
     this.schedule();
+  }
+
+  /** Resolves when the backlog is short; undefined when it is. */
+  room(): Promise<void> | undefined {
+    if (this.changes < ENOUGH_CHANGES) return undefined;
+    return new Promise((resolve) => this.waiters.push(resolve));
   }
 
   /** Writes all that is ready; resolves to whether that is everything. */
@@ -100,6 +117,10 @@ export class IndexWriter {
         this.steps = [...batch, ...this.steps];
         break;
       }
+      for (const { cells } of batch) this.changes -= cells.length;
+      if (this.changes < ENOUGH_CHANGES / 2) {
+        for (const resolve of this.waiters.splice(0)) resolve();
+      }
     }
   }
 
@@ -120,13 +141,16 @@ export class IndexWriter {
     const steps = batch.filter(({ state }) => state === "ready");
     const cells = steps.flatMap((step) => step.cells);
     const applied = steps.reduce((seq, step) => Math.max(seq, step.redoSeq ?? 0), this.applied);
-    if (cells.length === 0 && applied === this.applied) return true;
+    const covering = steps.findLast((step) => "coverage" in step);
+    const coverage = covering === undefined ? this.coverage : covering.coverage;
+    if (cells.length === 0 && applied === this.applied && covering === undefined) return true;
     try {
       await this.index.commit(cells.map(toChange), {
         schema: this.schema,
         journalId: this.journalId,
         applied,
         nextIno: this.nextIno(),
+        ...(coverage === undefined ? {} : { coverage }),
       });
     } catch (error) {
       if (!this.failing)
@@ -137,6 +161,7 @@ export class IndexWriter {
     this.failing = false;
     for (const cell of cells) this.overlay.settle(cell);
     this.applied = applied;
+    this.coverage = coverage;
     this.onApplied(applied);
     return true;
   }

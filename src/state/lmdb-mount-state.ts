@@ -6,7 +6,7 @@ import { MAX_KEY_BYTES } from "./environment.ts";
 import { PARENT_BYTES } from "./index-key.ts";
 import { IndexWriter } from "./index-writer.ts";
 import type { Journal, JournalWrite } from "./journal.ts";
-import type { MountState, StateChange } from "./mount-state.ts";
+import type { MountState, NameCoverage, StateChange } from "./mount-state.ts";
 import type { IndexMeta, NameIndex } from "./name-index.ts";
 import { type NameCell, NameOverlay } from "./name-overlay.ts";
 import type { LocalAttributes, NameChange, NamespaceEntry } from "./namespace-entry.ts";
@@ -51,6 +51,7 @@ export class LmdbMountState implements MountState {
   private seq: number;
   private seqLimit: number;
   private redoSeq: number;
+  private covered: NameCoverage | undefined;
   private closed = false;
 
   constructor(opened: OpenedState) {
@@ -63,6 +64,7 @@ export class LmdbMountState implements MountState {
     this.seq = opened.nextSeq;
     this.seqLimit = opened.nextSeq;
     this.redoSeq = Math.max(opened.journal.lastRedoSeq(), opened.indexMeta.applied);
+    this.covered = opened.indexMeta.coverage;
     this.journal.setApplied(opened.indexMeta.applied);
     this.indexWriter = new IndexWriter({
       index: opened.index,
@@ -152,6 +154,20 @@ export class LmdbMountState implements MountState {
       const cells = part.map((change) => this.names.set(change));
       this.indexWriter.add({ cells, redoSeq: undefined, state: "ready" });
     }
+  }
+
+  room(): Promise<void> | undefined {
+    return this.indexWriter.room();
+  }
+
+  get coverage(): NameCoverage | undefined {
+    return this.covered;
+  }
+
+  cover(coverage: NameCoverage | undefined): void {
+    if (this.closed || (coverage === undefined && this.covered === undefined)) return;
+    this.covered = coverage;
+    this.indexWriter.add({ cells: [], redoSeq: undefined, coverage, state: "ready" });
   }
 
   localAttributes(path: string): LocalAttributes | undefined {

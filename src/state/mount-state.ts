@@ -16,6 +16,37 @@ export interface StateChange {
   readonly dequeue?: readonly number[];
 }
 
+/** Keys after `after`, up to and with `end`, less the mount's prefix and in bytewise order; absent bounds are open. */
+export interface KeyRange {
+  readonly after?: string;
+  readonly end?: string;
+}
+
+/** How far a crawl has come. */
+export interface CrawlPosition {
+  /** Ms since the epoch. */
+  readonly startedMs: number;
+  /** Objects seen so far. */
+  readonly listed: number;
+  /** What is left to list. */
+  readonly ranges: readonly KeyRange[];
+  /** Of `unknown`: the directories that are known once this crawl is done. */
+  readonly settles: readonly number[];
+  /** Paths that can only be judged when everything was listed. */
+  readonly undecided: readonly string[];
+}
+
+/** How much of the bucket the names cover. */
+export interface NameCoverage {
+  /** Every name below the prefix is known, but in the directories of `unknown`. */
+  readonly complete: boolean;
+  /** Ms since the epoch at which that was found out. */
+  readonly sinceMs?: number;
+  /** Inos of directories in which S3 told something else. */
+  readonly unknown: readonly number[];
+  readonly crawl?: CrawlPosition;
+}
+
 /**
  * Names are read synchronously (about 2 us). A change is visible to readers when the call returns and durable when its
  * promise resolves; LMDB commits are grouped over concurrent callers and run off the main thread.
@@ -33,6 +64,13 @@ export interface MountState {
   mutate(change: StateChange): Promise<void>;
   /** What a listing or a HEAD taught: kept over restarts, not durable, never awaited; not for `local` names. */
   learn(names: readonly NameChange[]): void;
+  /** Resolves when few names wait to be written to the index; undefined: so it is. */
+  room(): Promise<void> | undefined;
+
+  /** Undefined: nothing is promised. */
+  readonly coverage: NameCoverage | undefined;
+  /** On disk it is never ahead of names that were given before, and it is lost when the index is; never awaited. */
+  cover(coverage: NameCoverage | undefined): void;
 
   localAttributes(path: string): LocalAttributes | undefined;
   nextIno(): number;

@@ -3,6 +3,7 @@ import { LRUCache } from "lru-cache";
 import { readEntry, writeEntry } from "./entry-codec.ts";
 import { Environment, type Store } from "./environment.ts";
 import { indexKey, nameOfIndexKey } from "./index-key.ts";
+import type { NameCoverage } from "./mount-state.ts";
 import type { NameChange, NamespaceEntry } from "./namespace-entry.ts";
 import { RecordReader } from "./record-reader.ts";
 import { RecordWriter } from "./record-writer.ts";
@@ -21,6 +22,8 @@ export interface IndexMeta {
   readonly applied: number;
   /** Above every inode number in here. */
   readonly nextIno: number;
+  /** Absent where no crawl has begun. */
+  readonly coverage?: NameCoverage;
 }
 
 const META_KEY = Buffer.from("meta");

@@ -54,6 +54,16 @@ export class MemoryState implements MountState {
     // not used
   }
 
+  room(): undefined {
+    return undefined;
+  }
+
+  readonly coverage = undefined;
+
+  cover(): void {
+    // not used
+  }
+
   localAttributes(): undefined {
     return undefined;
   }

@@ -1,3 +1,4 @@
+import { cp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { dir } from "tmp-promise";
 import { expect, test } from "vitest";
@@ -230,5 +231,67 @@ test("100,000 names stay readable and in order", async () => {
     const again = await reopen();
     expect(namesOf(again, 3)).toEqual(sorted);
     for (let i = 0; i < names.length; i += 997) expect(again.get(3, `f${i}`)?.size).toBe(i);
+  });
+});
+
+const complete = { complete: true, unknown: [7] };
+
+test("cover() is kept over a restart, and lost with the index", async () => {
+  await withState(async (state, reopen) => {
+    expect(state.coverage).toBeUndefined();
+    state.learn([{ parent: 1, name: "a", entry: fileEntry({ ino: state.nextIno() }) }]);
+    state.cover(complete);
+    expect(state.coverage).toEqual(complete);
+    const again = await reopen();
+    expect(again.coverage).toEqual(complete);
+    await again.mutate({ names: [{ parent: 1, name: "b", entry: undefined }] });
+    const third = await reopen();
+    expect(third.coverage).toEqual(complete);
+    third.cover(undefined);
+    expect((await reopen()).coverage).toBeUndefined();
+  });
+});
+
+test("a power cut takes coverage away together with the names", async () => {
+  await withState(async (state, _reopen, directory) => {
+    state.learn([{ parent: 1, name: "a", entry: fileEntry({ ino: state.nextIno() }) }]);
+    state.cover(complete);
+    await state.sync();
+    // copied while open, opened in another boot
+    const copy = `${directory}-copy`;
+    await cp(directory, copy, { recursive: true });
+    for (const name of ["journal", "index"]) await rm(join(copy, `${name}.mdb-lock`));
+    const cut = await openMountState({ directory: copy, identity, bootId: "another" });
+    const found = { coverage: cut.coverage, names: namesOf(cut, 1) };
+    await cut.close();
+    expect(found).toEqual({ coverage: undefined, names: [] });
+    await rm(copy, { recursive: true });
+  });
+});
+
+test("children() may start behind a name, pending or stored", async () => {
+  await withState(async (state) => {
+    const learn = (names: string[]): void =>
+      state.learn(names.map((name) => ({ parent: 7, name, entry: fileEntry({ ino: 5 }) })));
+    learn(["a", "c", "e"]);
+    await state.sync();
+    learn(["b", "d", "f"]);
+    const after = (name: string): string[] => Array.from(state.children(7, name), ([n]) => n);
+    expect(after("")).toEqual(["a", "b", "c", "d", "e", "f"]);
+    expect(after("c")).toEqual(["d", "e", "f"]);
+    expect(after("d")).toEqual(["e", "f"]);
+    expect(after("ca")).toEqual(["d", "e", "f"]);
+    expect(after("f")).toEqual([]);
+  });
+});
+
+test("room() waits while very many names are only in memory", async () => {
+  await withState(async (state) => {
+    expect(state.room()).toBeUndefined();
+    const names = Array.from({ length: 20_000 }, (_, i) => `n${i}`);
+    state.learn(names.map((name) => ({ parent: 7, name, entry: fileEntry({ ino: 5 }) })));
+    await state.room();
+    expect(state.room()).toBeUndefined();
+    expect(state.get(7, "n19999")).toBeDefined();
   });
 });

@@ -1,0 +1,40 @@
+// The states a mount can be in when an operation is counted.
+import type { PosixDriver } from "../posix/posix-driver.ts";
+import type { TestCore } from "../support/core.ts";
+import type { Action } from "./actions.ts";
+
+export interface Mode {
+  readonly name: string;
+  /** What the column stands for, one line of requests.md. */
+  readonly meaning: string;
+  readonly options: Record<string, string>;
+  prepare(
+    core: TestCore,
+    driver: () => PosixDriver,
+    what: { readonly topLevel: readonly string[]; readonly action: Action },
+  ): Promise<void>;
+}
+
+async function walk(driver: PosixDriver, directory: string): Promise<void> {
+  for (const [name, mode] of await driver.readdir(directory)) {
+    if ((mode & 0o170000) !== 0o040000) continue;
+    await walk(driver, directory === "/" ? `/${name}` : `${directory}/${name}`);
+  }
+}
+
+export const modes: readonly Mode[] = [
+  {
+    name: "shared, cold",
+    meaning: "sharing=shared, just mounted; only the top-level directories are known",
+    options: {},
+    async prepare(_core, driver, { topLevel }) {
+      for (const path of topLevel) await driver().lstat(path);
+    },
+  },
+  {
+    name: "shared, warm",
+    meaning: "sharing=shared, every directory was listed within --stat-cache-ttl",
+    options: {},
+    prepare: async (_core, driver) => walk(driver(), "/"),
+  },
+];

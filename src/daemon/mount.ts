@@ -25,6 +25,7 @@ import { acquireStateLock } from "../state/state-lock.ts";
 import { BucketCheck } from "./bucket-check.ts";
 import type { DaemonParts, MountedFileSystem } from "./mount-contract.ts";
 import type { MountStatus } from "./status.ts";
+import { keepMemoryTrimmed } from "./trim-memory.ts";
 
 /** Read-ahead of the kernel in KiB: 4 MiB keep several GETs of a sequential reader under way. */
 const READ_AHEAD_KB = 4096;
@@ -180,6 +181,8 @@ async function mountCore(
     passthrough: options.fuse.passthrough === false ? "off" : "auto",
     readAheadKb: READ_AHEAD_KB,
   });
+  const system = await loadSystemCalls();
+  const stopTrimming = system && keepMemoryTrimmed(() => system.trimMemory());
   const abortable = <T>(work: Promise<T>, signal: AbortSignal): Promise<T> =>
     untilAborted(work, signal);
   return {
@@ -198,7 +201,10 @@ async function mountCore(
       throw new FsError("EBUSY", `Cannot unmount ${options.mountpoint}: in use`);
     },
     drain: (signal) => abortable(core.drained(), signal),
-    close: () => core.close(),
+    close: async () => {
+      stopTrimming?.();
+      await core.close();
+    },
   };
 }
 

@@ -46,6 +46,8 @@ export interface SystemCalls {
   /** Takes or drops a lock on an open file without waiting; false when another holds it. */
   flock(fd: number, operation: number): boolean;
   umount2(path: string, flags: number): Promise<void>;
+  /** Gives free memory of malloc(3) back to the system; nothing where the C library cannot (musl). */
+  trimMemory(): Promise<void>;
   /** Sends one datagram to the unix socket at `path`; a leading "@" means the abstract namespace. */
   sendDatagram(path: string, data: Uint8Array): void;
 }
@@ -102,6 +104,7 @@ async function bind(): Promise<SystemCalls> {
     ...bindIoctls(libc, caller),
     ...bindFileCalls(libc, caller, errno),
     ...bindDatagram(libc, caller),
+    trimMemory: bindTrim(libc, caller),
   };
 }
 
@@ -162,6 +165,17 @@ function bindFileCalls(
       await onThread(umount2, "unmount", path, flags);
     },
   };
+}
+
+function bindTrim(libc: Library, { onThread }: Caller): SystemCalls["trimMemory"] {
+  try {
+    const trim = libc.func("int malloc_trim(size_t padding)");
+    return async () => {
+      await onThread(trim, "give memory back", 0);
+    };
+  } catch {
+    return () => Promise.resolve();
+  }
 }
 
 function bindDatagram(libc: Library, { check }: Caller): Pick<SystemCalls, "sendDatagram"> {

@@ -90,6 +90,7 @@ export class Place {
       env: {
         PATH: process.env["PATH"],
         HOME: this.folder,
+        NODE_DEBUG: process.env["NODE_DEBUG"],
         PAILFS_RUNTIME_DIR: join(this.folder, "run"),
         ...this.variables,
       },

@@ -79,6 +79,11 @@ export interface PutOptions extends CallOptions {
   readonly ifMatch?: string;
 }
 
+export interface DeleteOptions extends CallOptions {
+  /** Rejects with ESTALE when the object's ETag is another one, on stores with `conditionalDelete`; elsewhere it says nothing. */
+  readonly ifMatch?: string;
+}
+
 export interface CopyOptions extends CallOptions {
   /**
    * Rejects with ESTALE when the source's ETag is another one. On stores that ignore the condition the copy may have
@@ -130,7 +135,7 @@ export interface ObjectStore {
   /** One PUT; resolves to the new ETag. Up to 5 GiB. */
   putObject(key: ObjectKey, source: UploadSource, options?: PutOptions): Promise<{ etag: string }>;
   /** Resolves also when the key was absent. */
-  deleteObject(key: ObjectKey, options?: CallOptions): Promise<void>;
+  deleteObject(key: ObjectKey, options?: DeleteOptions): Promise<void>;
   /**
    * CopyObject (UploadPartCopy above 5 GB, GET+PUT where the store lacks it); resolves to the copy's ETag. A store may
    * be silent for minutes over large objects: give a deadline to match.

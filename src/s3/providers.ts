@@ -8,10 +8,12 @@ export interface ProviderProfile {
   readonly server?: RegExp;
   /** If-None-Match and If-Match on PUT are done atomically. */
   readonly conditionalPut: boolean;
+  /** If-Match on DELETE is done; most others ignore it. */
+  readonly conditionalDelete?: boolean;
 }
 
 const profiles: readonly ProviderProfile[] = [
-  { name: "aws", hosts: /\.amazonaws\.com(\.cn)?$/, conditionalPut: true },
+  { name: "aws", hosts: /\.amazonaws\.com(\.cn)?$/, conditionalPut: true, conditionalDelete: true },
   { name: "r2", hosts: /\.r2\.cloudflarestorage\.com$/, conditionalPut: true },
   // NotImplemented in mid 2026
   { name: "b2", hosts: /\.backblazeb2\.com$/, conditionalPut: false },
@@ -20,7 +22,7 @@ const profiles: readonly ProviderProfile[] = [
   // If-None-Match only
   { name: "storj", hosts: /\.storjshare\.io$/, conditionalPut: false },
   { name: "minio", server: /^MinIO/i, conditionalPut: true },
-  { name: "versitygw", server: /^VERSITYGW/i, conditionalPut: true },
+  { name: "versitygw", server: /^VERSITYGW/i, conditionalPut: true, conditionalDelete: true },
   // 200 and overwrites
   { name: "garage", server: /^Garage/i, conditionalPut: false },
   // RGW 16 answers 412 to the right ETag

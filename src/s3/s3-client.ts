@@ -150,10 +150,14 @@ export class S3Client {
     }
   }
 
-  /** Deletes the object; absent is fine. */
-  async deleteObject(key: ObjectKey, options?: CallOptions): Promise<void> {
+  /** Deletes the object; absent is fine. `headers` are conditions. */
+  async deleteObject(
+    key: ObjectKey,
+    options?: CallOptions,
+    headers?: S3Call["headers"],
+  ): Promise<void> {
     try {
-      await this.request({ verb: "DELETE", method: "DELETE", key, options });
+      await this.request({ verb: "DELETE", method: "DELETE", key, headers, options });
     } catch (error) {
       if (failureOf(error)?.code !== "NoSuchKey") throw error;
     }

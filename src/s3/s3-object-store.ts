@@ -13,6 +13,7 @@ import type {
   ByteRange,
   CallOptions,
   CopyOptions,
+  DeleteOptions,
   GetOptions,
   ListOptions,
   ListPage,
@@ -94,8 +95,13 @@ export class S3ObjectStore implements ObjectStore {
     return putObject(this.#client, key, source, options, this.features.conditionalPut);
   }
 
-  async deleteObject(key: ObjectKey, options?: CallOptions): Promise<void> {
-    await this.#client.deleteObject(key, options);
+  async deleteObject(key: ObjectKey, options?: DeleteOptions): Promise<void> {
+    const isSent = options?.ifMatch !== undefined && this.provider.conditionalDelete === true;
+    await this.#client.deleteObject(
+      key,
+      options,
+      isSent ? { "if-match": `"${options.ifMatch}"` } : {},
+    );
   }
 
   async copyObject(

@@ -31,7 +31,7 @@ export function completionOf(
     return { change: { dequeue: [seq], names } };
   }
   if (record.kind === "copy" && outcome.kind === "copied") {
-    return { change: copied(graph, events, operation, record, outcome.etag) };
+    return { change: copied(graph, events, operation, record, outcome) };
   }
   if (record.kind === "copy" && outcome.kind === "copyFailed") {
     // what is at the source now is not ours to delete
@@ -40,7 +40,12 @@ export function completionOf(
     const names = events.copyFailed(record, outcome.reason);
     return { change: { dequeue, names }, ...(dropped === undefined ? {} : { dropped }) };
   }
-  if (record.kind === "delete") events.deleted(record.key);
+  if (outcome.kind === "notOurs") {
+    log.warn(
+      "The object %j was replaced while it was renamed in the bucket: it stays",
+      targetOf(record),
+    );
+  } else if (record.kind === "delete") events.deleted(record.key);
   return { change: { dequeue: [seq] } };
 }
 
@@ -82,7 +87,7 @@ function copied(
   events: QueueEvents,
   operation: Operation,
   record: CopyRecord,
-  etag: string,
+  { etag, seenMs }: DoneOutcome & { kind: "copied" },
 ): StateChange {
   const names = isLastWrite(graph, operation) ? [...events.copied(record, etag)] : [];
   const enqueue: { seq: number; record: QueueRecord }[] = [];
@@ -93,6 +98,13 @@ function copied(
     enqueue.push({ seq: reader.seq, record: reader.record });
   }
   names.push(...relocations(graph, events, operation, record, etag));
+  const next = deleteAfter(graph, operation, record);
+  // "" where a store lists none
+  if (next?.record.kind === "delete" && record.etag !== "") {
+    next.record = { ...next.record, etag: record.etag };
+    if (seenMs !== undefined) next.seenMs = seenMs;
+    enqueue.push({ seq: next.seq, record: next.record });
+  }
   return { dequeue: [operation.seq], names, enqueue };
 }
 

@@ -1,7 +1,8 @@
 // One attempt at one operation, as S3 requests.
 import { Errno, errnoOf, FsError } from "../posix/errno.ts";
 import type { ObjectKey, ObjectStore, UploadSource } from "../s3/object-store.ts";
-import type { CopyRecord, PutRecord, QueueRecord } from "../state/queue-record.ts";
+import type { CopyRecord, DeleteRecord, PutRecord } from "../state/queue-record.ts";
+import type { Operation } from "./operation.ts";
 import { abortUpload, type UploadSizes, uploadObject } from "./object-upload.ts";
 import type { StagedFiles } from "./staged-files.ts";
 
@@ -10,12 +11,19 @@ export type UploadSourceFactory = (fd: number, path: string, size: number) => Up
 
 /** What became of an attempt that did not fail. */
 export type Outcome =
-  | { readonly kind: "uploaded" | "copied"; readonly etag: string }
+  | { readonly kind: "uploaded"; readonly etag: string }
+  /** `seenMs`: when S3 said that the source is the version that was renamed, by performance.now(). */
+  | { readonly kind: "copied"; readonly etag: string; readonly seenMs?: number }
   | { readonly kind: "deleted" }
+  /** Another version than the one that was renamed is at the key of a delete: somebody else's, and left. */
+  | { readonly kind: "notOurs" }
   /** The source of a copy is not what was renamed any more: no retry can help. */
   | { readonly kind: "copyFailed"; readonly reason: Error }
   /** The staged bytes are not what was promised: nothing may be published. */
   | { readonly kind: "unpublishable"; readonly reason: string };
+
+/** A delete that comes so soon after S3 named the version needs no look at it: a look and a delete are as far apart. */
+const FRESH_MS = 1000;
 
 export interface RunnerOptions {
   readonly store: ObjectStore;
@@ -34,18 +42,17 @@ export class OperationRunner {
 
   /** Rejects with what may be better another time. `recordUploadId` rewrites the durable record. */
   async run(
-    record: QueueRecord,
+    { record, seenMs }: Pick<Operation, "record" | "seenMs">,
     signal: AbortSignal,
     recordUploadId: (uploadId: string) => Promise<void>,
   ): Promise<Outcome> {
     if (record.kind === "put") return this.#put(record, signal, recordUploadId);
     if (record.kind === "copy") return this.#copy(record, signal);
-    await this.#options.store.deleteObject(record.key as ObjectKey, { signal });
-    return { kind: "deleted" };
+    return this.#delete(record, seenMs, signal);
   }
 
   /** Aborts what an earlier run left at the provider; never rejects. */
-  async abandon(record: QueueRecord): Promise<void> {
+  async abandon(record: Operation["record"]): Promise<void> {
     if (record.kind !== "put" || record.uploadId === undefined) return;
     await abortUpload(this.#options.store, record.key as ObjectKey, record.uploadId);
   }
@@ -88,6 +95,29 @@ export class OperationRunner {
     }
   }
 
+  async #delete(
+    { key, etag }: DeleteRecord,
+    seenMs: number | undefined,
+    signal: AbortSignal,
+  ): Promise<Outcome> {
+    const { store } = this.#options;
+    const isOther = async (): Promise<boolean> => {
+      const found = await store.headObject(key as ObjectKey, { signal });
+      return found !== undefined && found.etag !== etag;
+    };
+    const isFresh = seenMs !== undefined && performance.now() - seenMs < FRESH_MS;
+    if (etag !== undefined && !isFresh && (await isOther())) return { kind: "notOurs" };
+    try {
+      const ifMatch = etag === undefined ? {} : { ifMatch: etag };
+      await store.deleteObject(key as ObjectKey, { signal, ...ifMatch });
+      return { kind: "deleted" };
+    } catch (error) {
+      // an attempt whose answer was lost may have done it
+      if (errnoOf(error) !== Errno.ESTALE) throw error;
+      return { kind: (await isOther()) ? "notOurs" : "deleted" };
+    }
+  }
+
   async #copy(record: CopyRecord, signal: AbortSignal): Promise<Outcome> {
     const { store } = this.#options;
     const { from, to, etag, size } = record;
@@ -98,7 +128,7 @@ export class OperationRunner {
         // "" where a store lists none
         ...(etag === "" ? {} : { ifMatch: etag }),
       });
-      return { kind: "copied", etag: copy.etag };
+      return { kind: "copied", etag: copy.etag, seenMs: performance.now() };
     } catch (error) {
       const errno = errnoOf(error);
       if (errno !== Errno.ENOENT && errno !== Errno.ESTALE) throw error;

@@ -10,6 +10,8 @@ export interface Operation {
   readonly seq: number;
   /** Changes when an upload id or the etag of a copied source becomes known. */
   record: QueueRecord;
+  /** When S3 last said that the record's version is at its key, by performance.now(). */
+  seenMs?: number | undefined;
   /** Whether the bucket may hold an object at the written key already; from the first attempt on, its own. */
   over: boolean;
   /** Whether it took the place of a delete that was waiting. */

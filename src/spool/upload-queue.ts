@@ -251,7 +251,7 @@ export class BackgroundUploadQueue implements UploadQueue {
     const startedAt = performance.now();
     const key = targetOf(operation.record);
     try {
-      const outcome = await this.#runner.run(operation.record, this.#abort.signal, (uploadId) =>
+      const outcome = await this.#runner.run(operation, this.#abort.signal, (uploadId) =>
         this.#recordUploadId(operation, uploadId),
       );
       if (outcome.kind !== "unpublishable") {
@@ -264,6 +264,7 @@ export class BackgroundUploadQueue implements UploadQueue {
       // no one drains what is lost
       this.#waiters.left(operation, () => undefined);
     } catch (error) {
+      operation.seenMs = undefined;
       if (!this.#abort.signal.aborted) {
         this.#retries.failed(operation, error, startedAt);
         this.#waiters.failed(

@@ -17,6 +17,8 @@ export interface PutRecord {
 export interface DeleteRecord {
   readonly kind: "delete";
   readonly key: string;
+  /** Known once a rename has copied this version: another one at the key is somebody else's, and stays. */
+  readonly etag?: string;
 }
 
 /** Server-side copy of one version; the delete of `from` is a record of its own. */

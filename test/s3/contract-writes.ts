@@ -36,6 +36,24 @@ export function copyAndDeleteTests(contract: Contract): void {
     await expect(copy).rejects.toMatchObject({ code: "ENOENT" });
   });
 
+  contract(
+    "deleteObject() of another version says ESTALE, or takes no condition",
+    async (store) => {
+      const key = asKey("delete/version");
+      const old = await put(store, key, rampBytes(10));
+      const etag = await put(store, key, rampBytes(10, 1));
+      const isHonoured =
+        store instanceof S3ObjectStore && store.provider.conditionalDelete === true;
+      const wrong = store.deleteObject(key, { ifMatch: old });
+      if (isHonoured) await expect(wrong).rejects.toMatchObject({ code: "ESTALE" });
+      else await wrong;
+      expect((await store.headObject(key))?.etag).toBe(isHonoured ? etag : undefined);
+      await store.deleteObject(key, { ifMatch: etag });
+      expect(await store.headObject(key)).toBeUndefined();
+      await store.deleteObject(key, { ifMatch: etag });
+    },
+  );
+
   contract("deleteObject() deletes, and resolves when absent", async (store) => {
     await put(store, "delete/me", rampBytes(1));
     await store.deleteObject(asKey("delete/me"));

@@ -58,6 +58,22 @@ test("conditions are not sent to stores that are not known to do them", async ()
   expect(loopback.log.some(({ headers }) => "if-none-match" in headers)).toBe(false);
 });
 
+test.each([
+  ["aws", true],
+  ["minio", false],
+])("a delete of one version on %s sends the condition: %s", async (provider, isSent) => {
+  const { store, loopback } = await start({}, { provider });
+  const { etag } = await store.putObject(key, source);
+  await store.putObject(key, bufferUploadSource(rampBytes(5)));
+  const wrong = store.deleteObject(key, { ifMatch: etag });
+  if (isSent) await expect(wrong).rejects.toMatchObject({ code: "ESTALE" });
+  else await wrong;
+  const sent = loopback.log.filter(({ verb }) => verb === "DELETE");
+  expect(sent.map(({ headers }) => headers["if-match"])).toEqual([
+    isSent ? `"${etag}"` : undefined,
+  ]);
+});
+
 test("the right ETag that is refused all the same is written without, once", async () => {
   const { store, loopback } = await start({ ifMatchOnPutAlways412: true }, { provider: "aws" });
   const { etag } = await store.putObject(key, source);

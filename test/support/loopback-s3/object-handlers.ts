@@ -80,9 +80,11 @@ function checkHierarchy({ bucket, quirks, request: { key } }: Exchange): void {
   }
 }
 
-/** DELETE of an object; absent is fine. */
+/** DELETE of an object; absent is fine, unless a condition names a version. */
 export function deleteObject(exchange: Exchange): void {
-  exchange.bucket.delete(exchange.request.key);
+  const { bucket, request } = exchange;
+  checkWriteConditions(request.http, bucket.objects.get(request.key), false);
+  bucket.delete(request.key);
   reply(exchange, 204);
 }
 

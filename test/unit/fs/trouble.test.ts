@@ -223,3 +223,19 @@ test("what was written after the last fsync is not read after a crash when stat 
   expect(await again.read(0, 100)).toHaveLength((await again.stat()).size);
   await again.close();
 });
+
+test("a rename deletes nothing that somebody else wrote to its old key meanwhile", async () => {
+  const core = await testCore({ "s3-deadline": "1s" });
+  const driver = driverOf(core);
+  core.s3.putText("f", "text");
+  await driver.readdir("/");
+  core.s3.faults.add({ effect: { kind: "status", status: 503 }, verbs: ["DELETE"] });
+  await driver.rename("/f", "/g");
+  await untilUploadFails(core);
+  expect(objectText(core, "g")).toBe("text");
+  core.s3.putText("f", "someone else's");
+  core.s3.faults.clear();
+  await core.core.drained();
+  expect(objectText(core, "f")).toBe("someone else's");
+  expect(objectText(core, "g")).toBe("text");
+});

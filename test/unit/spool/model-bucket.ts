@@ -31,6 +31,10 @@ export class ModelBucket {
   /** What S3 does for a record; throws when a copy would read something else than what was renamed. */
   apply(record: QueueRecord): DoneOutcome {
     if (record.kind === "delete") {
+      const found = this.objects.get(record.key);
+      if (record.etag !== undefined && found !== undefined && found !== record.etag) {
+        throw new Error(`delete of ${record.key} means ${record.etag} and finds ${found}`);
+      }
       this.objects.delete(record.key);
       return { kind: "deleted" };
     }

@@ -1,5 +1,5 @@
 // Extended attributes. The kernel asks for security.capability before writes and for ACLs on listings; neither exists.
-import { FsError } from "../../posix/errno.ts";
+import { Errno, FsError } from "../../posix/errno.ts";
 import { andThen } from "../operation.ts";
 import { Opcode } from "./abi.ts";
 import { byPath } from "./by-path.ts";
@@ -7,12 +7,13 @@ import { decodedName } from "./names.ts";
 import { type Operation, operation } from "./operation-row.ts";
 import { DONE, type Reply } from "./reply.ts";
 
-// ENOSYS would make the kernel stop asking for any name, so each of these gets its own answer
-function refuseReserved(name: string, whenAbsent: "ENODATA" | "EOPNOTSUPP"): void {
-  if (name.startsWith("system.posix_acl_")) {
-    throw new FsError("EOPNOTSUPP", `Cannot use attribute ${name}`);
-  }
-  if (name.startsWith("security.")) throw new FsError(whenAbsent, `Cannot use attribute ${name}`);
+const NO_DATA: Reply = { kind: "error", errno: Errno.ENODATA };
+const NOT_SUPPORTED: Reply = { kind: "error", errno: Errno.EOPNOTSUPP };
+
+// ENOSYS would make the kernel stop asking for any name, so each of these gets its own answer (`ls -l` asks once a file)
+function reserved(name: string, whenAbsent: Reply): Reply | undefined {
+  if (name.startsWith("system.posix_acl_")) return NOT_SUPPORTED;
+  return name.startsWith("security.") ? whenAbsent : undefined;
 }
 
 /** The value, or its size when that is what was asked for (size 0); ERANGE when it does not fit. */
@@ -34,7 +35,8 @@ export const xattrOperations: readonly Operation[] = [
     },
     handle(adapter, request, argument) {
       const name = decodedName(argument.name);
-      refuseReserved(name, "ENODATA");
+      const refused = reserved(name, NO_DATA);
+      if (refused) return refused;
       return andThen(
         byPath(adapter, adapter.nodes.get(request.nodeid), undefined, (path) =>
           adapter.fileSystem.getxattr(path, name, request),
@@ -55,7 +57,8 @@ export const xattrOperations: readonly Operation[] = [
     },
     handle(adapter, request, argument) {
       const name = decodedName(argument.name);
-      refuseReserved(name, "EOPNOTSUPP");
+      const refused = reserved(name, NOT_SUPPORTED);
+      if (refused) return refused;
       return andThen(
         byPath(adapter, adapter.nodes.get(request.nodeid), undefined, (path) =>
           adapter.fileSystem.setxattr(path, name, argument.value, argument.flags, request),
@@ -82,7 +85,8 @@ export const xattrOperations: readonly Operation[] = [
     parse: (body) => ({ name: body.name() }),
     handle(adapter, request, argument) {
       const name = decodedName(argument.name);
-      refuseReserved(name, "ENODATA");
+      const refused = reserved(name, NO_DATA);
+      if (refused) return refused;
       return andThen(
         byPath(adapter, adapter.nodes.get(request.nodeid), undefined, (path) =>
           adapter.fileSystem.removexattr(path, name, request),

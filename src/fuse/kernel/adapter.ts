@@ -47,7 +47,7 @@ export class Adapter {
   /** Makes `handle` an open file of `node`. */
   addFile(node: Node, handle: FileHandle, writable: boolean, choice: IoChoice): OpenReply {
     const file: OpenFile = { node, handle, writable, mode: choice.mode };
-    node.files.add(file);
+    node.addFile(file);
     this.ioModes.opened(node, choice.mode);
     return {
       fh: this.files.add(file),
@@ -58,7 +58,7 @@ export class Adapter {
 
   /** Ends an open file. */
   removeFile(file: OpenFile): void {
-    file.node.files.delete(file);
+    file.node.removeFile(file);
     this.ioModes.released(file.node, file.mode);
     file.handle.release();
     this.nodes.collect(file.node);

@@ -25,6 +25,12 @@ export type NodeIo =
       readonly backingFile: string;
     };
 
+// Shared, since `ls -l` of a large directory makes a node for each file: nothing is ever added to these.
+const noChildren: Map<string, Node> = new Map();
+const noFormer: Map<string, Set<Node>> = new Map();
+const noDirectories: Set<DirectoryStream> = new Set();
+const noFiles: Set<OpenFile> = new Set();
+
 /**
  * What one nodeid stands for: one (ino, generation) under one name. `attached`: the name stands for this node now.
  * A detached node keeps its open files; with a `parent` it may become attached again, without one its name is gone.
@@ -42,11 +48,11 @@ export class Node {
   nlookup = 0;
   /** Pending opens that keep the node although nothing else may. */
   stashes = 0;
-  readonly children = new Map<string, Node>();
+  readonly children: Map<string, Node>;
   /** Detached nodes by the name they had or will have. */
-  readonly former = new Map<string, Set<Node>>();
-  readonly files = new Set<OpenFile>();
-  readonly directories = new Set<DirectoryStream>();
+  readonly former: Map<string, Set<Node>>;
+  readonly directories: Set<DirectoryStream>;
+  #files: Set<OpenFile> = noFiles;
   io: NodeIo | undefined;
 
   constructor(nodeid: number, parent: Node | undefined, name: string, stat: Stat) {
@@ -56,6 +62,23 @@ export class Node {
     this.ino = stat.ino;
     this.generation = stat.generation;
     this.type = stat.mode & FileType.mask;
+    const isDirectory = this.type === FileType.directory;
+    this.children = isDirectory ? new Map() : noChildren;
+    this.former = isDirectory ? new Map() : noFormer;
+    this.directories = isDirectory ? new Set() : noDirectories;
+  }
+
+  get files(): ReadonlySet<OpenFile> {
+    return this.#files;
+  }
+
+  addFile(file: OpenFile): void {
+    if (this.#files === noFiles) this.#files = new Set();
+    this.#files.add(file);
+  }
+
+  removeFile(file: OpenFile): void {
+    this.#files.delete(file);
   }
 
   /** Whether `stat` describes the object this node stands for; another type under one nodeid would be EIO in the kernel. */

@@ -111,10 +111,10 @@ test("forget() frees a node and then its parents, in any order", () => {
 test("an open file keeps its node, a freed id is not used again", () => {
   const { table, e, f } = sample();
   const file = { writable: true } as OpenFile;
-  f.files.add(file);
+  f.addFile(file);
   table.forget(f.nodeid, 1);
   expect(table.get(f.nodeid)).toBe(f);
-  f.files.delete(file);
+  f.removeFile(file);
   table.collect(f);
   const next = table.bind(e, "f", statOf(4));
   expect(next.nodeid).toBeGreaterThan(f.nodeid);
@@ -148,7 +148,7 @@ test("isContested() is true while a detached node of the name is written or wait
   next.stashes = 1;
   expect(table.isContested(e, "f")).toBe(true);
   next.stashes = 0;
-  next.files.add({ writable: true } as OpenFile);
+  next.addFile({ writable: true } as OpenFile);
   expect(table.isContested(e, "f")).toBe(true);
 });
 

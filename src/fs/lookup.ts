@@ -2,7 +2,7 @@
 // side by side). Absent is only what S3 said is absent; trouble serves what was known before, or rejects.
 import { LRUCache } from "lru-cache";
 import { FsError } from "../posix/errno.ts";
-import { joinPath, splitPath } from "../posix/path.ts";
+import { joinPath, parentPath, splitPath } from "../posix/path.ts";
 import { isDirectory } from "../posix/stat.ts";
 import type { ListPage, ObjectStore } from "../s3/object-store.ts";
 import { log } from "../log.ts";
@@ -66,6 +66,7 @@ export class Lookup {
     signal: AbortSignal | undefined,
   ): MaybePromise<Located | undefined> {
     let directory = from;
+    let doubted: Located | undefined;
     for (let i = index; i < names.length; i += 1) {
       const name = names[i] ?? "";
       const isLast = i === names.length - 1;
@@ -73,9 +74,10 @@ export class Lookup {
         throw new FsError("ENOTDIR", `Cannot look below "${directory.path}": not a directory`);
       }
       const known = this.#known(directory, name, isLast);
-      if (known === "unknown") return this.#ask(directory, names, i, signal);
+      if (known === "unknown") return this.#ask(directory, names, i, signal, doubted);
       if (known === "absent") return this.#absentAt(directory, name, isLast);
       directory = known;
+      if (known.entry.until <= Date.now()) doubted = known;
     }
     return directory;
   }
@@ -85,7 +87,7 @@ export class Lookup {
     throw new FsError("ENOENT", `Cannot find "${joinPath(directory.path, name)}"`);
   }
 
-  /** On the way to a name below it a directory may be old: asking for the name itself settles both. */
+  /** On the way to a name below it a directory may be old: a name that is found below it proves it. */
   #known(directory: Located, name: string, isLast: boolean): Located | "absent" | "unknown" {
     const ino = directory.entry.ino;
     const entry = this.#namespace.get(ino, name);
@@ -104,8 +106,25 @@ export class Lookup {
     names: readonly string[],
     index: number,
     signal: AbortSignal | undefined,
+    doubted: Located | undefined,
   ): Promise<Located | undefined> {
     const name = names[index] ?? "";
+    await this.#question(directory, name, signal);
+    const entry = this.#namespace.get(directory.entry.ino, name);
+    if (entry) {
+      const path = joinPath(directory.path, name);
+      const found = { path, parent: directory.entry.ino, name, entry };
+      return this.#walk(found, names, index + 1, signal);
+    }
+    // nothing is there: perhaps because the directory itself is another one, or none, by now
+    if (doubted && !(await this.#isStillThere(doubted, signal))) {
+      return this.#walk(this.#namespace.root(), names, 0, signal);
+    }
+    return this.#absentAt(directory, name, index === names.length - 1);
+  }
+
+  /** Asks S3 for one name, once however many want to know. */
+  #question(directory: Located, name: string, signal: AbortSignal | undefined): Promise<void> {
     const path = joinPath(directory.path, name);
     let asking = this.#asking.get(path);
     if (!asking) {
@@ -114,11 +133,14 @@ export class Lookup {
         .finally(() => this.#asking.delete(path));
       this.#asking.set(path, asking);
     }
-    await (signal ? untilAborted(asking, signal) : asking);
-    const entry = this.#namespace.get(directory.entry.ino, name);
-    if (!entry) return this.#absentAt(directory, name, index === names.length - 1);
-    const found = { path, parent: directory.entry.ino, name, entry };
-    return this.#walk(found, names, index + 1, signal);
+    return signal ? untilAborted(asking, signal) : asking;
+  }
+
+  async #isStillThere(doubted: Located, signal: AbortSignal | undefined): Promise<boolean> {
+    const { parent, name, path, entry } = doubted;
+    const above = this.#namespace.known(parentPath(path));
+    if (above?.entry.ino === parent) await this.#question(above, name, signal);
+    return this.#namespace.get(parent, name)?.ino === entry.ino;
   }
 
   async #askStore(directory: Located, name: string, path: string): Promise<void> {

@@ -12,11 +12,12 @@ import {
   createMultipartUpload,
   etagIn,
 } from "./multipart.ts";
-import { creationHeaders, etagsAreMd5 } from "./object-headers.ts";
+import { creationHeaders, etagsAreMd5, replacementHeaders } from "./object-headers.ts";
 import type {
   ByteRange,
   CallOptions,
   CopyOptions,
+  ObjectDescription,
   ObjectInfo,
   ObjectKey,
   UploadSource,
@@ -51,7 +52,7 @@ export async function copyObject(
       return copyByParts(client, from, to, options, relayPartBytes, "relay");
     }
     const info = await sourceInfo(client, from, options);
-    const put = { ...withoutMatch(options), ...attributesOf(info) };
+    const put = { ...withoutMatch(options), ...attributesOf(options.replace ?? info) };
     return putObject(client, to, relaySource(client, info, options), put);
   }
 }
@@ -65,6 +66,12 @@ async function copyWhole(
   const headers = {
     ...creationHeaders(client.config),
     ...copySourceHeaders(client, from, options.ifMatch),
+    ...(options.replace === undefined
+      ? {}
+      : {
+          "x-amz-metadata-directive": "REPLACE",
+          ...replacementHeaders(client.config, options.replace),
+        }),
   };
   const verb = "COPY";
   const call = { verb, method: "PUT", key: to, headers, options, patient: true } as const;
@@ -92,7 +99,7 @@ async function copyByParts(
   const info = await sourceInfo(client, from, options);
   const { uploadId } = await createMultipartUpload(client, to, {
     ...options,
-    ...attributesOf(info),
+    ...attributesOf(options.replace ?? info),
   });
   try {
     const source = relaySource(client, info, options);
@@ -154,13 +161,15 @@ async function sourceInfo(
   return info;
 }
 
-function attributesOf({ contentType, metadata }: ObjectInfo): {
-  contentType?: string;
-  metadata?: Readonly<Record<string, string>>;
-} {
+function attributesOf({
+  contentType,
+  metadata,
+  httpHeaders,
+}: ObjectDescription): Omit<ObjectDescription, "storageClass"> {
   return {
     ...(contentType === undefined ? {} : { contentType }),
     ...(metadata === undefined ? {} : { metadata }),
+    ...(httpHeaders === undefined ? {} : { httpHeaders }),
   };
 }
 

@@ -2,12 +2,19 @@
 import { createHash } from "node:crypto";
 import { FsError } from "../posix/errno.ts";
 import { unquoteEtag } from "./listing.ts";
-import type { ObjectInfo, ObjectKey, PutOptions } from "./object-store.ts";
+import type { ObjectDescription, ObjectInfo, ObjectKey, PutOptions } from "./object-store.ts";
 import type { Encryption, S3Config } from "./s3-call.ts";
 
 type Headers = Record<string, string>;
 
 const metadataPrefix = "x-amz-meta-";
+const httpHeaderNames = [
+  "cache-control",
+  "content-disposition",
+  "content-encoding",
+  "content-language",
+  "expires",
+] as const;
 
 /** Headers that a new object (PUT, COPY, CREATE_MULTIPART) gets from the store's configuration. */
 export function creationHeaders(config: S3Config): Headers {
@@ -18,8 +25,10 @@ export function creationHeaders(config: S3Config): Headers {
 }
 
 /** Content-Type and metadata; rejects with EINVAL values that a header cannot carry unchanged. */
-export function attributeHeaders(options: PutOptions | undefined): Headers {
-  const headers: Headers = {};
+export function attributeHeaders(
+  options: Pick<PutOptions, "contentType" | "metadata" | "httpHeaders"> | undefined,
+): Headers {
+  const headers: Headers = { ...options?.httpHeaders };
   if (options?.contentType !== undefined) headers["content-type"] = options.contentType;
   for (const [name, value] of Object.entries(options?.metadata ?? {})) {
     // signatures fold blanks, stores garble what is not ASCII
@@ -29,6 +38,17 @@ export function attributeHeaders(options: PutOptions | undefined): Headers {
     headers[metadataPrefix + name] = value;
   }
   return headers;
+}
+
+/** The headers of a copy that takes its description from the request and not from its source. */
+export function replacementHeaders(config: S3Config, description: ObjectDescription): Headers {
+  const { storageClass } = description;
+  // a copy without a class would become STANDARD
+  const keepsClass = config.storageClass === undefined && storageClass !== undefined;
+  return {
+    ...attributeHeaders(description),
+    ...(keepsClass ? { "x-amz-storage-class": storageClass } : {}),
+  };
 }
 
 /** If-None-Match and If-Match of a write, on stores that do them atomically; nothing elsewhere. */
@@ -71,6 +91,11 @@ export function objectInfoOf(key: ObjectKey, headers: Readonly<Headers>, size: n
   for (const [name, value] of Object.entries(headers)) {
     if (name.startsWith(metadataPrefix)) metadata[name.slice(metadataPrefix.length)] = value;
   }
+  const httpHeaders: Record<string, string> = {};
+  for (const name of httpHeaderNames) {
+    const value = headers[name];
+    if (value !== undefined) httpHeaders[name] = value;
+  }
   const storageClass = headers["x-amz-storage-class"];
   const contentType = headers["content-type"];
   return {
@@ -79,6 +104,7 @@ export function objectInfoOf(key: ObjectKey, headers: Readonly<Headers>, size: n
     etag: unquoteEtag(headers["etag"]),
     lastModified: Date.parse(headers["last-modified"] ?? "") || 0,
     metadata,
+    httpHeaders,
     ...(storageClass === undefined ? {} : { storageClass }),
     ...(contentType === undefined ? {} : { contentType }),
   };

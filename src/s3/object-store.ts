@@ -18,7 +18,15 @@ export interface ObjectInfo {
   /** x-amz-meta-*, names in lower case; absent from listings. */
   readonly metadata?: Readonly<Record<string, string>>;
   readonly contentType?: string;
+  /** Cache-Control, Content-Disposition, Content-Encoding, Content-Language and Expires, names in lower case; absent from listings. */
+  readonly httpHeaders?: Readonly<Record<string, string>>;
 }
+
+/** What describes an object beside its bytes. */
+export type ObjectDescription = Pick<
+  ObjectInfo,
+  "metadata" | "contentType" | "httpHeaders" | "storageClass"
+>;
 
 /** Bytes [start, end). */
 export interface ByteRange {
@@ -71,6 +79,8 @@ export interface UploadSource {
 
 export interface PutOptions extends CallOptions {
   readonly contentType?: string;
+  /** As in ObjectInfo. */
+  readonly httpHeaders?: Readonly<Record<string, string>>;
   /** Printable ASCII only (encode the rest above), else EINVAL. */
   readonly metadata?: Readonly<Record<string, string>>;
   /** `If-None-Match: *`: rejects with EEXIST when the key exists, on stores with `conditionalPut`. */
@@ -92,6 +102,11 @@ export interface CopyOptions extends CallOptions {
   readonly ifMatch?: string;
   /** Size of the source in bytes: above 5 GB the copy goes by parts. */
   readonly size: number;
+  /**
+   * The copy has these instead of the source's (`storageClass` where the store's configuration names none); needed
+   * where `from` is `to`, for S3 refuses a copy that changes nothing.
+   */
+  readonly replace?: ObjectDescription;
 }
 
 export interface ListOptions extends CallOptions {
@@ -164,6 +179,9 @@ export interface ObjectStore {
 
   /** One LIST at start (below `prefix`): rejects with what is wrong (bucket, keys, region, network) in one line. */
   checkBucket(options?: CallOptions & { readonly prefix?: string }): Promise<void>;
+
+  /** The store's clock as of its latest answer, in seconds since the epoch; undefined where no answer told. */
+  readonly storeTime?: number | undefined;
 
   /** Requests sent so far by verb, retries included. */
   readonly requests: Readonly<Record<S3Verb, number>>;

@@ -46,6 +46,8 @@ export class S3Client {
   };
   /** The Server header of the latest answer. */
   serverHeader: string | undefined;
+  /** The Date of the latest answer, in ms since the epoch. */
+  serverDate: number | undefined;
   #endpoint: Endpoint;
   readonly #signer: RequestSigner;
   readonly #transport: Transport;
@@ -241,6 +243,7 @@ export class S3Client {
       const request = { method: call.method, origin, path, headers, body };
       const answer = await this.#transport.send(request, watchdog.signal);
       this.serverHeader = answer.headers["server"] ?? this.serverHeader;
+      this.serverDate = Date.parse(answer.headers["date"] ?? "") || this.serverDate;
       status = answer.status;
       return answer;
     } catch (error) {

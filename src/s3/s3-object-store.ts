@@ -56,6 +56,11 @@ export class S3ObjectStore implements ObjectStore {
     return { conditionalPut: this.provider.conditionalPut };
   }
 
+  get storeTime(): number | undefined {
+    const { serverDate } = this.#client;
+    return serverDate === undefined ? undefined : Math.floor(serverDate / 1000);
+  }
+
   get requests(): Readonly<Record<S3Verb, number>> {
     return this.#client.requests;
   }

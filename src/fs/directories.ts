@@ -1,7 +1,7 @@
 // opendir(3), mkdir(2) and rmdir(2): directories are implied by keys, so making one costs no request.
 import { FsError } from "../posix/errno.ts";
 import { baseName, checkName, parentPath } from "../posix/path.ts";
-import { FileType, isDirectory, nowNs, S_ISGID } from "../posix/stat.ts";
+import { FileType, isDirectory, S_ISGID } from "../posix/stat.ts";
 import type { QueuePlan, Spool, UploadQueue } from "../spool/spool.ts";
 import type { StateChange } from "../state/mount-state.ts";
 import type { NamespaceEntry } from "../state/namespace-entry.ts";
@@ -10,8 +10,10 @@ import { DirectoryReader } from "./directory-reader.ts";
 import { localAttributesOf, newEntry } from "./entries.ts";
 import type { CallContext, DirectoryHandle, Entry } from "./file-system.ts";
 import { ownerOf } from "./files.ts";
+import { directoryChange } from "./keep-directory.ts";
 import type { Listings } from "./listings.ts";
 import type { Lookup } from "./lookup.ts";
+import { markerKeys } from "./markers.ts";
 import type { Located, Namespace } from "./namespace.ts";
 
 export class Directories {
@@ -71,7 +73,10 @@ export class Directories {
     const key = `${this.#keys.toKey(path)}/`;
     if (marker) plan.put({ key, staged: marker.id, size: 0, inBucket: false });
     await this.#commit(plan, {
-      names: this.#withParent(directory, { parent: directory.entry.ino, name, entry }),
+      names: [
+        { parent: directory.entry.ino, name, entry },
+        ...directoryChange(this.#namespace, directory).names,
+      ],
       attributes: [{ path, attributes: localAttributesOf(entry) }],
     });
     marker?.release();
@@ -87,11 +92,12 @@ export class Directories {
     if (this.#namespace.hasChildren(located.entry.ino)) throw notEmpty(path);
     const plan = this.#queue.plan();
     const current = this.#namespace.get(located.parent, located.name);
-    if (current?.marker) plan.delete(`${this.#keys.toKey(path)}/`, true);
+    for (const key of current ? markerKeys(this.#keys, path, current) : []) plan.delete(key, true);
     const gone = { parent: located.parent, name: located.name, entry: undefined };
+    const above = directoryChange(this.#namespace, directory, located.name);
     await this.#commit(plan, {
-      names: this.#withParent(directory, gone),
-      attributes: [{ path, attributes: undefined }],
+      names: [gone, ...above.names],
+      attributes: [{ path, attributes: undefined }, ...above.attributes],
     });
   }
 
@@ -119,14 +125,6 @@ export class Directories {
 
   #writableParent(path: string): Located {
     return writableParent(this.#namespace, this.#options, path);
-  }
-
-  #withParent(
-    directory: Located,
-    change: { parent: number; name: string; entry: NamespaceEntry | undefined },
-  ): (typeof change)[] {
-    const touched = this.#namespace.touchDirectory(directory, nowNs());
-    return touched ? [change, touched] : [change];
   }
 }
 

@@ -22,6 +22,7 @@ export class Learner {
   readonly #options: CoreOptions;
   /** Called for each name that stands for something else now. */
   readonly #changed: (path: string) => void;
+  #hasFolderMarkers = false;
 
   constructor(
     namespace: Namespace,
@@ -35,6 +36,11 @@ export class Learner {
     this.#keys = keys;
     this.#options = options;
     this.#changed = changed;
+  }
+
+  /** Whether the store has `name_$folder$` objects: a name that is not there may have one. */
+  get hasFolderMarkers(): boolean {
+    return this.#hasFolderMarkers;
   }
 
   /** Merges what was told of the names below `directory`; those of complete directories that were not told are gone. */
@@ -177,7 +183,11 @@ export class Learner {
     seen: Observation,
   ): NamespaceEntry | undefined {
     const until = Date.now() + this.#options.statCacheTtlMs;
-    const marker = node.marker ? { marker: true } : {};
+    const marker = {
+      ...(node.marker ? { marker: true } : {}),
+      ...(node.folderMarker ? { folderMarker: true } : {}),
+    };
+    if (node.folderMarker) this.#hasFolderMarkers = true;
     if (known && isDirectory(known)) {
       return { ...known, ...marker, until: known.local ? Infinity : until };
     }
@@ -233,7 +243,7 @@ export class Learner {
       object !== undefined &&
       this.#queue.fate(object.key) !== "delete" &&
       !seen.removed(object.key);
-    if (isLive(node.marker)) return true;
+    if (isLive(node.marker) || isLive(node.folderMarker)) return true;
     for (const [name, child] of node.children ?? []) {
       if (isLive(child.object) || this.#hasLiveKeys(joinPath(path, name), child, seen)) return true;
     }

@@ -2,6 +2,7 @@
 import { NAME_MAX } from "../posix/path.ts";
 import type { ObjectInfo } from "../s3/object-store.ts";
 import { log } from "../log.ts";
+import { folderOfMarker } from "./markers.ts";
 
 /** What a listing said of one name. */
 export interface ListedNode {
@@ -9,6 +10,8 @@ export interface ListedNode {
   object?: ObjectInfo;
   /** The `name/` object of tools that mark directories. */
   marker?: ObjectInfo;
+  /** The `name_$folder$` object of other such tools. */
+  folderMarker?: ObjectInfo;
   /** Present when keys lie below: those that were listed. Undefined children of a common prefix stay unknown. */
   children?: Map<string, ListedNode>;
   /** A common prefix: a directory whose inside was not listed. */
@@ -26,6 +29,12 @@ export class ListedTree {
   add(relative: string, object: ObjectInfo): void {
     if (relative === "") {
       this.root.marker = object;
+      return;
+    }
+    const folder = folderOfMarker(relative, object.size);
+    if (folder !== undefined) {
+      const node = this.#descend(folder.split("/"));
+      if (node) node.folderMarker = object;
       return;
     }
     const isMarker = relative.endsWith("/");
@@ -106,7 +115,7 @@ function markComplete(node: ListedNode): void {
 }
 
 export function isListedDirectory(node: ListedNode): boolean {
-  return node.children !== undefined || node.prefix === true;
+  return node.children !== undefined || node.prefix === true || node.folderMarker !== undefined;
 }
 
 const reported = new Set<string>();

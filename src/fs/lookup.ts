@@ -4,7 +4,8 @@ import { LRUCache } from "lru-cache";
 import { FsError } from "../posix/errno.ts";
 import { joinPath, parentPath, splitPath } from "../posix/path.ts";
 import { isDirectory } from "../posix/stat.ts";
-import type { ListPage, ObjectStore } from "../s3/object-store.ts";
+import type { ListPage, ObjectKey, ObjectStore } from "../s3/object-store.ts";
+import type { NamespaceEntry } from "../state/namespace-entry.ts";
 import { log } from "../log.ts";
 import type { CoreOptions, KeyMap } from "./core-options.ts";
 import { Crowds } from "./crowds.ts";
@@ -13,6 +14,7 @@ import type { Learner } from "./learn.ts";
 import { ListedTree } from "./listed-tree.ts";
 import type { Listings, ListingsParts } from "./listings.ts";
 import type { Located, Namespace } from "./namespace.ts";
+import { folderMarkerKey, folderOfMarker } from "./markers.ts";
 import { PageOrder, type StoreOrder } from "./page-order.ts";
 import { untilAborted } from "./until-aborted.ts";
 
@@ -163,7 +165,8 @@ export class Lookup {
         return;
       }
       const tree = new ListedTree();
-      if (object) tree.add(name, object);
+      if (object && folderOfMarker(name, object.size) === undefined) tree.add(name, object);
+      else if (below.length === 0) await this.#addFolderMarker(tree, key, name, known);
       for (const info of below) tree.add(`${name}/${info.key.slice(key.length + 1)}`, info);
       // keys that no path can name make a directory too, as in a listing of its parent
       if (below.length > 0) tree.addPrefix(`${name}/`);
@@ -177,6 +180,18 @@ export class Lookup {
     } finally {
       seen.end();
     }
+  }
+
+  /** Hadoop's kind of an empty directory; worth a request only where there are others of the kind. */
+  async #addFolderMarker(
+    tree: ListedTree,
+    key: ObjectKey,
+    name: string,
+    known: NamespaceEntry | undefined,
+  ): Promise<void> {
+    if (known?.folderMarker !== true && !this.#learner.hasFolderMarkers) return;
+    const marker = await this.#store.headObject(folderMarkerKey(key));
+    if (marker?.size === 0) tree.add(folderMarkerKey(name), marker);
   }
 
   #learnAbsent(directory: Located, name: string, touched: boolean): void {

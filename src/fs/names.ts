@@ -6,6 +6,7 @@ import type { UploadQueue } from "../spool/spool.ts";
 import type { NamespaceEntry } from "../state/namespace-entry.ts";
 import type { CoreOptions, KeyMap } from "./core-options.ts";
 import { writableParent } from "./directories.ts";
+import { directoryChange } from "./keep-directory.ts";
 import { localAttributesOf, newEntry } from "./entries.ts";
 import type { CallContext, Entry } from "./file-system.ts";
 import { ownerOf } from "./files.ts";
@@ -68,22 +69,19 @@ export class Names {
     if (isNew) namespace.setCreated(parent, name, undefined);
     sessions.unlinked(entry.ino);
     reads.unlinked(entry.ino);
-    const touched = namespace.touchDirectory(directory);
     if (isNew && !namespace.state.get(parent, name)) {
+      const touched = namespace.touchDirectory(directory);
       if (touched) namespace.learn([touched]);
       return;
     }
     const plan = queue.plan();
     this.planRemoval(plan, located);
     const change = { parent, name, entry: undefined };
-    const keep = touched && this.#keepDirectory(directory, touched.entry, name);
+    const above = directoryChange(namespace, directory, name);
     try {
       await namespace.mutate({
-        names: touched ? [change, keep ? { ...touched, entry: keep } : touched] : [change],
-        attributes: [
-          { path, attributes: undefined },
-          ...(keep ? [{ path: directory.path, attributes: localAttributesOf(keep) }] : []),
-        ],
+        names: [change, ...above.names],
+        attributes: [{ path, attributes: undefined }, ...above.attributes],
         enqueue: plan.enqueue,
         dequeue: plan.dequeue,
       });
@@ -99,19 +97,6 @@ export class Names {
     const { entry, path } = located;
     if ((entry.mode & FileType.mask) !== FileType.file) return;
     plan.delete(this.#parts.keys.toKey(path), entry.etag !== undefined && entry.key === undefined);
-  }
-
-  /** A directory that was only implied by the key that goes stays until rmdir(2), as on a disk. */
-  #keepDirectory(
-    directory: Located,
-    entry: NamespaceEntry | undefined,
-    lastName: string,
-  ): NamespaceEntry | undefined {
-    if (!entry || entry.local || entry.marker || directory.path === "/") return undefined;
-    for (const [name] of this.#parts.namespace.children(entry.ino)) {
-      if (name !== lastName) return undefined;
-    }
-    return { ...entry, local: true, until: Infinity };
   }
 
   async #makeLocal(

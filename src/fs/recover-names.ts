@@ -2,10 +2,11 @@
 // witness than its record.
 import { FileType, isDirectory } from "../posix/stat.ts";
 import { joinPath, splitPath } from "../posix/path.ts";
-import type { QueueRecord } from "../state/queue-record.ts";
+import type { CopyRecord, PutRecord, QueueRecord } from "../state/queue-record.ts";
 import type { NamespaceEntry } from "../state/namespace-entry.ts";
 import type { CoreOptions, KeyMap } from "./core-options.ts";
 import { newEntry } from "./entries.ts";
+import { folderOfMarker } from "./markers.ts";
 import { type Located, Namespace } from "./namespace.ts";
 
 /** Makes each name that a record in the queue gives bytes to, with the directories above it. */
@@ -35,8 +36,9 @@ export function recoverNames(
   }
 }
 
-function namesMarker(record: QueueRecord): boolean {
-  return record.kind === "put" && record.key.endsWith("/");
+function namesMarker(record: PutRecord | CopyRecord): boolean {
+  if (record.kind === "put") return record.key.endsWith("/");
+  return record.to.endsWith("/") || folderOfMarker(record.to, record.size) !== undefined;
 }
 
 function withLocal(

@@ -3,12 +3,14 @@
 import { FsError } from "../posix/errno.ts";
 import { baseName, checkName, isBelowOrEqual, joinPath } from "../posix/path.ts";
 import { FileType, isDirectory, nowNs } from "../posix/stat.ts";
-import type { QueuePlan } from "../spool/spool.ts";
+import type { QueuePlan, Spool, StagedFile } from "../spool/spool.ts";
 import type { NameChange, NamespaceEntry } from "../state/namespace-entry.ts";
 import { writableParent, type Directories } from "./directories.ts";
 import { localAttributesOf } from "./entries.ts";
 import { type CallContext, RENAME_EXCHANGE, RENAME_NOREPLACE } from "./file-system.ts";
+import { directoryChange } from "./keep-directory.ts";
 import type { Listings } from "./listings.ts";
+import { markerEndings, markerKeys } from "./markers.ts";
 import type { Names, NamesParts } from "./names.ts";
 import type { Located } from "./namespace.ts";
 import type { Publisher } from "./publisher.ts";
@@ -18,7 +20,18 @@ export interface RenameParts extends NamesParts {
   readonly directories: Directories;
   readonly listings: Listings;
   readonly publisher: Publisher;
+  readonly spool: Spool;
 }
+
+/** What a rename changes, collected before any of it is true. */
+interface Move {
+  readonly plan: QueuePlan;
+  readonly changes: NameChange[];
+  readonly markers: Markers;
+}
+
+/** Staged files for markers that wait for their upload, by key. */
+type Markers = Map<string, StagedFile>;
 
 export class Rename {
   readonly #parts: RenameParts;
@@ -46,11 +59,35 @@ export class Rename {
     await this.#assertReplaceable(source, target, context.signal);
     await this.#settleSource(source, context.signal);
     if (isDirectory(source.entry)) await this.#knowBelow(source);
-    const now = namespace.known(from);
-    if (now?.entry.ino !== source.entry.ino) {
-      throw new FsError("ENOENT", `Cannot rename "${from}": it is gone`);
+    const markers: Markers = new Map();
+    try {
+      await this.#stageMarkers(source, markers);
+      const now = namespace.known(from);
+      if (now?.entry.ino !== source.entry.ino) {
+        throw new FsError("ENOENT", `Cannot rename "${from}": it is gone`);
+      }
+      await this.#commit(now, namespace.known(to), to, markers);
+    } finally {
+      // those of which nothing became are of no use
+      for (const staged of markers.values()) {
+        staged.release();
+        this.#parts.spool.discard(staged.id);
+      }
     }
-    await this.#commit(now, namespace.known(to), to);
+  }
+
+  /** A marker that is in the bucket is copied; one that waits for its upload is uploaded under its new key instead. */
+  async #stageMarkers(located: Located, markers: Markers): Promise<void> {
+    if (!isDirectory(located.entry)) return;
+    const { namespace, queue, spool, keys } = this.#parts;
+    for (const key of markerKeys(keys, located.path, located.entry)) {
+      if (queue.fate(key) === "put") markers.set(key, await spool.create());
+    }
+    const parent = located.entry.ino;
+    for (const [name, entry] of namespace.children(parent)) {
+      const path = joinPath(located.path, name);
+      await this.#stageMarkers({ path, parent, name, entry }, markers);
+    }
   }
 
   async #assertReplaceable(
@@ -92,7 +129,12 @@ export class Rename {
     }
   }
 
-  async #commit(source: Located, target: Located | undefined, to: string): Promise<void> {
+  async #commit(
+    source: Located,
+    target: Located | undefined,
+    to: string,
+    markers: Markers,
+  ): Promise<void> {
     const { namespace, sessions, reads, queue, options, names } = this.#parts;
     const fromDirectory = writableParent(namespace, options, source.path);
     const toDirectory = writableParent(namespace, options, to);
@@ -102,21 +144,21 @@ export class Rename {
     try {
       if (target) {
         if (isDirectory(target.entry)) {
-          if (target.entry.marker) plan.delete(`${this.#parts.keys.toKey(to)}/`, true);
+          for (const key of markerKeys(this.#parts.keys, to, target.entry)) plan.delete(key, true);
         } else if ((source.entry.mode & FileType.mask) !== FileType.file) {
           names.planRemoval(plan, target);
         }
       }
       const targetInBucket = target?.entry.etag !== undefined && target.entry.key === undefined;
-      const moved = this.#move(source, to, targetInBucket, plan, changes);
+      const moved = this.#move(source, to, targetInBucket, { plan, changes, markers });
       changes.push(
         { parent: source.parent, name: source.name, entry: undefined },
         { parent: place.parent, name: place.name, entry: { ...moved, ctime: nowNs() } },
       );
-      for (const directory of new Set([fromDirectory, toDirectory])) {
-        const touched = namespace.touchDirectory(directory);
-        if (touched) changes.push(touched);
-      }
+      const leaves = fromDirectory.entry.ino !== toDirectory.entry.ino;
+      const left = directoryChange(namespace, fromDirectory, leaves ? source.name : undefined);
+      changes.push(...left.names);
+      if (leaves) changes.push(...directoryChange(namespace, toDirectory).names);
       if (target) {
         sessions.unlinked(target.entry.ino);
         reads.unlinked(target.entry.ino);
@@ -127,9 +169,10 @@ export class Rename {
       await namespace.mutate({
         names: changes,
         moveAttributes: [{ from: source.path, to }],
-        ...(isAttributed
-          ? { attributes: [{ path: to, attributes: localAttributesOf(moved) }] }
-          : {}),
+        attributes: [
+          ...(isAttributed ? [{ path: to, attributes: localAttributesOf(moved) }] : []),
+          ...left.attributes,
+        ],
         enqueue: plan.enqueue,
         dequeue: plan.dequeue,
       });
@@ -141,38 +184,41 @@ export class Rename {
   }
 
   /** Plans the move of one name and all below it; returns its entry under the new path. */
-  #move(
-    source: Located,
-    to: string,
-    targetInBucket: boolean,
-    plan: QueuePlan,
-    changes: NameChange[],
-  ): NamespaceEntry {
+  #move(source: Located, to: string, targetInBucket: boolean, move: Move): NamespaceEntry {
     const { entry } = source;
-    if (isDirectory(entry)) return this.#moveDirectory(source, to, plan, changes);
+    if (isDirectory(entry)) return this.#moveDirectory(source, to, move);
     if ((entry.mode & FileType.mask) !== FileType.file) return entry;
-    return this.#moveFile(source, to, targetInBucket, plan);
+    return this.#moveFile(source, to, targetInBucket, move.plan);
   }
 
-  #moveDirectory(
-    source: Located,
-    to: string,
-    plan: QueuePlan,
-    changes: NameChange[],
-  ): NamespaceEntry {
-    const { namespace, keys } = this.#parts;
+  #moveDirectory(source: Located, to: string, move: Move): NamespaceEntry {
+    const { namespace } = this.#parts;
     const { entry } = source;
     for (const [name, child] of namespace.children(entry.ino)) {
       // not promised to anyone yet: its session knows the new path, and publishes it there
       if (namespace.isCreated(entry.ino, name)) continue;
       const below = { path: joinPath(source.path, name), parent: entry.ino, name, entry: child };
-      const moved = this.#move(below, joinPath(to, name), false, plan, changes);
-      if (moved !== child) changes.push({ parent: entry.ino, name, entry: moved });
+      const moved = this.#move(below, joinPath(to, name), false, move);
+      if (moved !== child) move.changes.push({ parent: entry.ino, name, entry: moved });
     }
-    const { marker, ...rest } = entry;
-    if (!marker) return { ...rest, local: true, until: Infinity };
-    plan.delete(`${keys.toKey(source.path)}/`, true);
-    return { ...rest, local: true, until: Infinity };
+    for (const ending of markerEndings(entry)) this.#moveMarker(source, to, ending, move);
+    return { ...entry, local: true, until: Infinity };
+  }
+
+  #moveMarker(source: Located, to: string, ending: string, { plan, markers }: Move): void {
+    const { keys, queue } = this.#parts;
+    const fromKey = `${keys.toKey(source.path)}${ending}`;
+    const toKey = `${keys.toKey(to)}${ending}`;
+    const staged = markers.get(fromKey);
+    if (!staged || queue.fate(fromKey) !== "put") {
+      // nobody pins a version of it
+      plan.move({ key: fromKey, etag: "", size: 0 }, { key: toKey, inBucket: false });
+      return;
+    }
+    plan.delete(fromKey, false);
+    plan.put({ key: toKey, staged: staged.id, size: 0, inBucket: false });
+    markers.delete(fromKey);
+    staged.release();
   }
 
   #moveFile(source: Located, to: string, targetInBucket: boolean, plan: QueuePlan): NamespaceEntry {

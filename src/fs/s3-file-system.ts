@@ -84,7 +84,7 @@ export class S3FileSystem implements FileSystem {
     this.#names = new Names(common);
     this.#directories = new Directories({ ...common, listings, spool });
     const { names, directories } = { names: this.#names, directories: this.#directories };
-    this.#rename = new Rename({ ...common, names, directories, listings, publisher });
+    this.#rename = new Rename({ ...common, names, directories, listings, publisher, spool });
     this.#attributes = new Attributes({ ...common, files: this.#files });
     if (state.rebuilt) recoverNames(namespace, keys, options, state.pending());
     queue.start(new QueueFollower(namespace, readers, keys, options));

@@ -17,6 +17,7 @@ const ATTRIBUTED = 1 << 10;
 const MARKER = 1 << 11;
 const HAS_UNTIL = 1 << 12; // else Infinity
 const LISTED_SHIFT = 13; // two bits: absent, finite, Infinity
+const FOLDER_MARKER = 1 << 15;
 
 const EtagForm = { none: 0, text: 1, md5: 2, multipart: 3 } as const;
 const Listed = { absent: 0, finite: 1, infinite: 2 } as const;
@@ -40,6 +41,7 @@ export function writeEntry(writer: RecordWriter, entry: NamespaceEntry): void {
       flag(entry.local === true, LOCAL) |
       flag(entry.attributed === true, ATTRIBUTED) |
       flag(entry.marker === true, MARKER) |
+      flag(entry.folderMarker === true, FOLDER_MARKER) |
       flag(entry.until !== Infinity, HAS_UNTIL) |
       (listed << LISTED_SHIFT),
   );
@@ -100,6 +102,7 @@ export function readEntry(reader: RecordReader): NamespaceEntry {
   if (flags & LOCAL) entry.local = true;
   if (flags & ATTRIBUTED) entry.attributed = true;
   if (flags & MARKER) entry.marker = true;
+  if (flags & FOLDER_MARKER) entry.folderMarker = true;
   entry.until = flags & HAS_UNTIL ? reader.varint() : Infinity;
   const listed = (flags >> LISTED_SHIFT) & 3;
   if (listed === Listed.finite) entry.listedUntil = reader.varint();

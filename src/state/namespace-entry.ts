@@ -47,6 +47,8 @@ export interface NamespaceEntry {
   readonly attributed?: boolean;
   /** A directory whose `path/` object exists in the bucket. */
   readonly marker?: boolean;
+  /** A directory whose `path_$folder$` object exists in the bucket. */
+  readonly folderMarker?: boolean;
   /** Ms since the epoch until which this is believed without asking S3; Infinity for what we alone decide. */
   readonly until: number;
   /** Directories: ms since the epoch until which all children are known, so that an unknown name is absent. */

@@ -48,6 +48,14 @@ onMounts([], (scene) => {
     await fs.rmdir(at("marked"));
     await flush();
     expect(await keys("marked")).toEqual([]);
+    await put("markers/hadoop_$folder$", "");
+    expect(await fs.readdir(at("markers"))).toEqual(["hadoop"]);
+    await fs.rename(at("markers/hadoop"), at("markers/moved"));
+    await flush();
+    expect(await keys("markers")).toEqual(["markers/moved_$folder$"]);
+    await fs.rmdir(at("markers/moved"));
+    await flush();
+    expect(await keys("markers")).toEqual([]);
   });
 
   test("A directory hides the object of the same name", async () => {

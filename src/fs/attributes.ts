@@ -4,7 +4,7 @@ import { FileType, isDirectory, nowNs } from "../posix/stat.ts";
 import type { NamespaceEntry } from "../state/namespace-entry.ts";
 import { applyChanges } from "./attribute-changes.ts";
 import type { CoreOptions } from "./core-options.ts";
-import { keepEntry } from "./keep-entry.ts";
+import type { EntryKeeper } from "./keep-entry.ts";
 import {
   type AttributeChanges,
   type CallContext,
@@ -15,6 +15,7 @@ import {
 import type { Files } from "./files.ts";
 import type { Lookup } from "./lookup.ts";
 import type { Located, Namespace } from "./namespace.ts";
+import { fitsMetadata } from "./posix-metadata.ts";
 import type { Sessions } from "./sessions.ts";
 
 /** XATTR_SIZE_MAX of Linux. */
@@ -25,6 +26,7 @@ export interface AttributesParts {
   readonly lookup: Lookup;
   readonly sessions: Sessions;
   readonly files: Files;
+  readonly keeper: EntryKeeper;
   readonly options: CoreOptions;
   readonly show: (entry: NamespaceEntry) => Entry;
 }
@@ -37,7 +39,7 @@ export class Attributes {
   }
 
   async setattr(path: string, changes: AttributeChanges, context: CallContext): Promise<Entry> {
-    const { lookup, options, show, sessions, namespace } = this.#parts;
+    const { lookup, options, show, sessions, namespace, keeper } = this.#parts;
     if (options.readOnly) throw new FsError("EROFS", "Cannot change attributes: mounted read-only");
     let located = await lookup.existing(path, context.signal);
     if (changes.size !== undefined) {
@@ -48,7 +50,7 @@ export class Attributes {
     }
     sessions.visible(located.entry.ino)?.setattr(changes);
     const entry = applyChanges(located.entry, changes);
-    await keepEntry(namespace, located, entry);
+    await keeper.keep(located, entry);
     return show(entry);
   }
 
@@ -105,13 +107,21 @@ export class Attributes {
     context: CallContext,
     change: (xattrs: Readonly<Record<string, Uint8Array>>) => Readonly<Record<string, Uint8Array>>,
   ): Promise<void> {
-    const { namespace, lookup, sessions, options } = this.#parts;
+    const { lookup, sessions, options, keeper } = this.#parts;
     if (options.readOnly) throw new FsError("EROFS", "Cannot change attributes: mounted read-only");
     const located = await lookup.existing(path, context.signal);
     const xattrs = change(located.entry.xattrs ?? {});
     const entry = { ...located.entry, xattrs, ctime: nowNs(), attributed: true };
+    // what no longer goes with the object would be lost with this host
+    const isTooMuch = options.metadata === "object" && !fitsMetadata(entry);
+    if (isTooMuch && fitsMetadata(located.entry)) {
+      throw new FsError(
+        "ENOSPC",
+        `Cannot set an attribute of "${path}": objects have room for 2 KB`,
+      );
+    }
     sessions.visible(entry.ino)?.rebase(entry);
-    await keepEntry(namespace, located, entry);
+    await keeper.keep(located, entry);
   }
 
   async #truncate(

@@ -13,6 +13,8 @@ export interface CoreOptions {
   readonly negativeTtlMs: number;
   /** When flush and fsync are answered: after the local disk, or after S3. */
   readonly ack: "disk" | "s3";
+  /** Whether mode, owner, times and xattrs are kept on this host only, or in the objects too. */
+  readonly metadata: "index" | "object";
   readonly readOnly: boolean;
   /** Whether mkdir(2) writes a `name/` object for tools that need one. */
   readonly directoryMarkers: boolean;

@@ -7,6 +7,8 @@ import type { StateChange } from "../state/mount-state.ts";
 import type { NamespaceEntry } from "../state/namespace-entry.ts";
 import type { CoreOptions, KeyMap } from "./core-options.ts";
 import { DirectoryReader } from "./directory-reader.ts";
+import { DescribedDirectory } from "./described-directory.ts";
+import type { Describer } from "./describer.ts";
 import { localAttributesOf, newEntry } from "./entries.ts";
 import type { CallContext, DirectoryHandle, Entry } from "./file-system.ts";
 import { ownerOf } from "./files.ts";
@@ -15,6 +17,7 @@ import type { Listings } from "./listings.ts";
 import type { Lookup } from "./lookup.ts";
 import { markerKeys } from "./markers.ts";
 import type { Located, Namespace } from "./namespace.ts";
+import { metadataOf } from "./posix-metadata.ts";
 
 export class Directories {
   readonly #namespace: Namespace;
@@ -25,6 +28,7 @@ export class Directories {
   readonly #keys: KeyMap;
   readonly #options: CoreOptions;
   readonly #show: (entry: NamespaceEntry) => Entry;
+  readonly #describer: Describer;
 
   constructor(parts: {
     namespace: Namespace;
@@ -35,6 +39,7 @@ export class Directories {
     keys: KeyMap;
     options: CoreOptions;
     show: (entry: NamespaceEntry) => Entry;
+    describer: Describer;
   }) {
     this.#namespace = parts.namespace;
     this.#lookup = parts.lookup;
@@ -44,12 +49,15 @@ export class Directories {
     this.#keys = parts.keys;
     this.#options = parts.options;
     this.#show = parts.show;
+    this.#describer = parts.describer;
   }
 
   async opendir(path: string, context: CallContext): Promise<DirectoryHandle> {
     const directory = await this.#directory(path, context.signal);
     const parts = { namespace: this.#namespace, listings: this.#listings, show: this.#show };
-    return new DirectoryReader(directory, parts);
+    const reader = new DirectoryReader(directory, parts);
+    if (this.#options.metadata !== "object") return reader;
+    return new DescribedDirectory(directory, reader, { ...parts, describer: this.#describer });
   }
 
   async mkdir(path: string, mode: number, context: CallContext): Promise<Entry> {
@@ -60,7 +68,9 @@ export class Directories {
     if (this.#namespace.get(directory.entry.ino, name)) throw exists(path);
     const inherited = directory.entry.mode & S_ISGID;
     const type = FileType.directory | (mode & 0o7777) | inherited;
-    const marker = this.#options.directoryMarkers ? await this.#spool.create() : undefined;
+    const isTold = this.#options.metadata === "object";
+    const needsMarker = isTold || this.#options.directoryMarkers;
+    const marker = needsMarker ? await this.#spool.create() : undefined;
     if (this.#namespace.get(directory.entry.ino, name)) throw exists(path);
     const entry = newEntry(this.#namespace.nextIno(), type, ownerOf(directory, context), {
       local: true,
@@ -68,10 +78,12 @@ export class Directories {
       // nobody else knows of it yet: what is not found in it within the TTL is not there
       listedUntil: Date.now() + this.#options.statCacheTtlMs,
       ...(marker ? { marker: true } : {}),
+      ...(marker && isTold ? { staged: marker.id } : {}),
     });
     const plan = this.#queue.plan();
     const key = `${this.#keys.toKey(path)}/`;
-    if (marker) plan.put({ key, staged: marker.id, size: 0, inBucket: false });
+    const metadata = isTold ? { metadata: metadataOf(entry) } : {};
+    if (marker) plan.put({ key, staged: marker.id, size: 0, inBucket: false, ...metadata });
     await this.#commit(plan, {
       names: [
         { parent: directory.entry.ino, name, entry },

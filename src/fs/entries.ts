@@ -45,6 +45,13 @@ export function localAttributesOf(entry: NamespaceEntry): LocalAttributes {
   };
 }
 
+/** Whether an object holds the name, or will: also one that stands for a directory, a symlink or a special file. */
+export function isObject(entry: NamespaceEntry): boolean {
+  const { mode, staged, etag, key } = entry;
+  if ((mode & FileType.mask) === FileType.file) return true;
+  return staged !== undefined || etag !== undefined || key !== undefined;
+}
+
 /** A new entry with its own ino; times are now. */
 export function newEntry(
   ino: number,

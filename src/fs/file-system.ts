@@ -128,8 +128,15 @@ export interface FileHandle {
 
 /** One opendir(3). */
 export interface DirectoryHandle {
-  /** The entries from position `offset` (0-based count of entries before) on: at least one, or none at the end. */
-  read(offset: number, context: CallContext): MaybePromise<readonly DirectoryEntry[]>;
+  /**
+   * The entries from position `offset` (0-based count of entries before) on: at least one, or none at the end. With
+   * `plus` false only names and inode numbers are asked for: a type that is not known is 0.
+   */
+  read(
+    offset: number,
+    context: CallContext,
+    plus?: boolean,
+  ): MaybePromise<readonly DirectoryEntry[]>;
   /** Makes the names in this directory durable. */
   fsync(context: CallContext): MaybePromise<void>;
   release(): void;

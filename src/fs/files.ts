@@ -8,7 +8,7 @@ import type { Spool } from "../spool/spool.ts";
 import type { CoreOptions, KeyMap } from "./core-options.ts";
 import { applyChanges } from "./attribute-changes.ts";
 import { newEntry } from "./entries.ts";
-import { keepEntry } from "./keep-entry.ts";
+import type { EntryKeeper } from "./keep-entry.ts";
 import type { AttributeChanges, CallContext, FileHandle, MaybePromise } from "./file-system.ts";
 import type { Lookup } from "./lookup.ts";
 import type { Located, Namespace } from "./namespace.ts";
@@ -33,6 +33,7 @@ export interface FilesParts {
   readonly reads: OpenReads;
   readonly readers: ObjectReaders;
   readonly publisher: Publisher;
+  readonly keeper: EntryKeeper;
   readonly spool: Spool;
   readonly store: ObjectStore;
   readonly keys: KeyMap;
@@ -103,7 +104,7 @@ export class Files implements SessionHost {
     const { namespace } = this.#parts;
     const known = namespace.get(place.parent, place.name);
     if (known?.ino !== ino) return;
-    await keepEntry(namespace, place, applyChanges(known, changes));
+    await this.#parts.keeper.keep(place, applyChanges(known, changes));
   }
 
   #host(located: Located, onRelease: () => void): ReadOnlyHost {

@@ -8,6 +8,7 @@ import type { ObjectInfo } from "../s3/object-store.ts";
 import type { NameChange, NamespaceEntry } from "../state/namespace-entry.ts";
 import type { UploadQueue } from "../spool/spool.ts";
 import type { CoreOptions, KeyMap } from "./core-options.ts";
+import { asListed, describedEntry, otherVersion, unmarked } from "./described-entry.ts";
 import { newEntry } from "./entries.ts";
 import { isListedDirectory, type ListedNode, reportShadowed } from "./listed-tree.ts";
 import type { Located, Namespace, Observation } from "./namespace.ts";
@@ -49,7 +50,7 @@ export class Learner {
     this.#mergeChildren(directory, node, seen, batch);
     if (node.complete) batch.complete.push(directory);
     await this.#finish(batch, seen);
-    if (node.marker) this.#mark(directory);
+    if (node.marker) this.#mark(directory, node);
   }
 
   /** Merges one name of `directory`, and what was told of the names below it. */
@@ -108,9 +109,8 @@ export class Learner {
 
   /** Whether S3's view of the name does not count (yet). */
   isOurs(entry: NamespaceEntry): boolean {
-    if (entry.local || entry.staged !== undefined || entry.key !== undefined) return true;
-    if ((entry.mode & FileType.mask) !== FileType.file) {
-      if (!isDirectory(entry)) return true;
+    if (isHeldHere(entry)) return true;
+    if (isDirectory(entry)) {
       for (const [, child] of this.#namespace.children(entry.ino)) {
         if (this.isOurs(child)) return true;
       }
@@ -165,10 +165,14 @@ export class Learner {
   }
 
   /** The directory's own `name/` object is there. */
-  #mark({ parent, name, entry }: Located): void {
+  #mark({ parent, name, entry }: Located, node: ListedNode): void {
     const current = this.#namespace.get(parent, name);
-    if (current?.ino !== entry.ino || current.marker) return;
-    this.#namespace.learn([{ parent, name, entry: { ...current, marker: true } }]);
+    if (current?.ino !== entry.ino) return;
+    const marked = this.#toldDirectory(
+      current.marker ? current : { ...current, marker: true },
+      node,
+    );
+    if (marked !== current) this.#namespace.learn([{ parent, name, entry: marked }]);
   }
 
   /** From when the question began: later changes are not in the answer. */
@@ -189,7 +193,8 @@ export class Learner {
     };
     if (node.folderMarker) this.#hasFolderMarkers = true;
     if (known && isDirectory(known)) {
-      return { ...known, ...marker, until: known.local ? Infinity : until };
+      const entry = { ...known, ...marker, until: known.local ? Infinity : until };
+      return this.#toldDirectory(entry, node);
     }
     if (known && this.isOurs(known)) return undefined;
     if (!this.#hasLiveKeys(path, node, seen)) return undefined;
@@ -200,7 +205,7 @@ export class Learner {
       ...marker,
       ...listed,
     });
-    return this.#adorn(path, entry);
+    return this.#toldDirectory(this.#adorn(path, entry), node);
   }
 
   #fileEntry(
@@ -209,17 +214,39 @@ export class Learner {
     object: ObjectInfo,
     seen: Observation,
   ): NamespaceEntry | undefined {
-    if (this.#queue.fate(object.key) !== undefined || seen.removed(object.key)) return undefined;
-    if (known && this.isOurs(known)) return undefined;
+    const fate = this.#queue.fate(object.key);
     const until = Date.now() + this.#options.statCacheTtlMs;
-    const isFile = known !== undefined && (known.mode & FileType.mask) === FileType.file;
-    if (isFile && isSameVersion(known, object)) return { ...known, until };
+    // it is there, and its attributes are on their way: of another version the queue will tell
+    if (fate === "describe" && known?.attributed && !isDirectory(known)) return { ...known, until };
+    if (fate !== undefined || seen.removed(object.key)) return undefined;
+    if (known && this.isOurs(known)) return undefined;
+    const isObject = known !== undefined && !isDirectory(known);
+    if (isObject && isSameVersion(known, object)) return this.#told({ ...known, until }, object);
     const time = BigInt(object.lastModified) * 1_000_000n;
     const content = { size: object.size, etag: object.etag, mtime: time, ctime: time, until };
-    if (isFile) return { ...known, ...content, generation: this.#namespace.nextIno() };
+    if (isObject) {
+      const generation = this.#namespace.nextIno();
+      return this.#told({ ...otherVersion(known), ...content, generation }, object);
+    }
     const mode = FileType.file | this.#options.fileMode;
     const ino = this.#namespace.nextIno();
-    return this.#adorn(path, newEntry(ino, mode, this.#options, { ...content, atime: time }));
+    const fresh = newEntry(ino, mode, this.#options, { ...content, atime: time });
+    return this.#told(this.#adorn(path, fresh), object);
+  }
+
+  /** What a HEAD told of a file, or what a listing leaves in doubt. */
+  #told(entry: NamespaceEntry, object: ObjectInfo): NamespaceEntry {
+    if (this.#options.metadata !== "object" || entry.attributed) return entry;
+    if (!object.metadata) return asListed(entry, object);
+    return describedEntry(entry, object, this.#options, () => this.#namespace.nextIno());
+  }
+
+  /** What a listing of a directory, or above it, leaves in doubt of what its marker says. */
+  #toldDirectory(entry: NamespaceEntry, node: ListedNode): NamespaceEntry {
+    const isOwn = entry.attributed === true || isHeldHere(entry);
+    if (this.#options.metadata !== "object" || isOwn) return entry;
+    if (node.marker) return asListed({ ...entry, etag: node.marker.etag }, node.marker);
+    return node.complete ? unmarked(entry, this.#options) : asListed(entry, undefined);
   }
 
   /** Local attributes that outlived the index (it was rebuilt, or the name was unknown for a while). */
@@ -282,6 +309,11 @@ class LearnBatch {
   readonly changed: Located[] = [];
   /** Directories that were known before and of which every name was told. */
   readonly complete: Located[] = [];
+}
+
+/** Whether it exists on this host only, or its bytes are elsewhere than at its key. */
+function isHeldHere(entry: NamespaceEntry): boolean {
+  return entry.local === true || entry.staged !== undefined || entry.key !== undefined;
 }
 
 function isSameVersion(entry: NamespaceEntry, object: ObjectInfo): boolean {

@@ -11,6 +11,7 @@ import type { CoreOptions, KeyMap } from "./core-options.ts";
 import { Crowds } from "./crowds.ts";
 import type { MaybePromise } from "./file-system.ts";
 import type { Learner } from "./learn.ts";
+import type { Describer } from "./describer.ts";
 import { ListedTree } from "./listed-tree.ts";
 import type { Listings, ListingsParts } from "./listings.ts";
 import type { Located, Namespace } from "./namespace.ts";
@@ -29,16 +30,18 @@ export class Lookup {
   readonly #options: CoreOptions;
   readonly #crowds: Crowds;
   readonly #storeOrder: StoreOrder;
+  readonly #describer: Describer;
   readonly #asking = new Map<string, Promise<void>>();
   /** Name -> ms since the epoch until which it is absent. */
   readonly #absent = new LRUCache<string, number>({ max: NEGATIVE_NAMES });
 
-  constructor(parts: ListingsParts, listings: Listings) {
+  constructor(parts: ListingsParts & { readonly describer: Describer }, listings: Listings) {
     this.#namespace = parts.namespace;
     this.#store = parts.store;
     this.#keys = parts.keys;
     this.#learner = parts.learner;
     this.#options = parts.options;
+    this.#describer = parts.describer;
     this.#storeOrder = listings.order;
     this.#crowds = new Crowds(parts.namespace, listings);
   }
@@ -66,6 +69,7 @@ export class Lookup {
     names: readonly string[],
     index: number,
     signal: AbortSignal | undefined,
+    mayAsk = true,
   ): MaybePromise<Located | undefined> {
     let directory = from;
     let doubted: Located | undefined;
@@ -76,12 +80,27 @@ export class Lookup {
         throw new FsError("ENOTDIR", `Cannot look below "${directory.path}": not a directory`);
       }
       const known = this.#known(directory, name, isLast);
-      if (known === "unknown") return this.#ask(directory, names, i, signal, doubted);
+      if (known === "unknown") return this.#ask(directory, names, i, signal, { doubted, mayAsk });
       if (known === "absent") return this.#absentAt(directory, name, isLast);
       directory = known;
       if (known.entry.until <= Date.now()) doubted = known;
     }
-    return directory;
+    if (this.#describer.knows(directory.entry)) return directory;
+    if (mayAsk) return this.#describe(directory, signal);
+    throw new FsError(
+      "EIO",
+      `Cannot tell the attributes of "${directory.path}": it keeps changing`,
+    );
+  }
+
+  /** The name with its attributes; its object may be gone or another one by then. */
+  async #describe(located: Located, signal: AbortSignal | undefined): Promise<Located | undefined> {
+    const asking = this.#describer.ask(located);
+    await (signal ? untilAborted(asking, signal) : asking);
+    const { path, parent, name } = located;
+    const entry = this.#namespace.get(parent, name);
+    if (entry && this.#describer.knows(entry)) return { ...located, entry };
+    return this.#walk(this.#namespace.root(), splitPath(path), 0, signal, false);
   }
 
   #absentAt(directory: Located, name: string, isLast: boolean): undefined {
@@ -108,7 +127,7 @@ export class Lookup {
     names: readonly string[],
     index: number,
     signal: AbortSignal | undefined,
-    doubted: Located | undefined,
+    { doubted, mayAsk }: { doubted: Located | undefined; mayAsk: boolean },
   ): Promise<Located | undefined> {
     const name = names[index] ?? "";
     await this.#question(directory, name, signal);
@@ -116,11 +135,11 @@ export class Lookup {
     if (entry) {
       const path = joinPath(directory.path, name);
       const found = { path, parent: directory.entry.ino, name, entry };
-      return this.#walk(found, names, index + 1, signal);
+      return this.#walk(found, names, index + 1, signal, mayAsk);
     }
     // nothing is there: perhaps because the directory itself is another one, or none, by now
     if (doubted && !(await this.#isStillThere(doubted, signal))) {
-      return this.#walk(this.#namespace.root(), names, 0, signal);
+      return this.#walk(this.#namespace.root(), names, 0, signal, mayAsk);
     }
     return this.#absentAt(directory, name, index === names.length - 1);
   }

@@ -2,18 +2,21 @@
 import { FsError } from "../posix/errno.ts";
 import { baseName, checkName } from "../posix/path.ts";
 import { FileType, isDirectory, isSymlink } from "../posix/stat.ts";
-import type { UploadQueue } from "../spool/spool.ts";
+import type { ObjectKey, ObjectStore } from "../s3/object-store.ts";
+import type { QueuePlan, Spool, StagedFile, UploadQueue } from "../spool/spool.ts";
 import type { NamespaceEntry } from "../state/namespace-entry.ts";
 import type { CoreOptions, KeyMap } from "./core-options.ts";
 import { writableParent } from "./directories.ts";
 import { directoryChange } from "./keep-directory.ts";
-import { localAttributesOf, newEntry } from "./entries.ts";
+import { isObject, localAttributesOf, newEntry } from "./entries.ts";
 import type { CallContext, Entry } from "./file-system.ts";
 import { ownerOf } from "./files.ts";
 import type { Lookup } from "./lookup.ts";
 import type { Located, Namespace } from "./namespace.ts";
 import type { OpenReads } from "./open-reads.ts";
+import { metadataOf } from "./posix-metadata.ts";
 import type { Sessions } from "./sessions.ts";
+import { readTarget } from "./symlink-target.ts";
 
 /** PATH_MAX of Linux, the longest symlink target with its NUL. */
 const PATH_MAX = 4096;
@@ -30,17 +33,25 @@ export interface NamesParts {
 }
 
 export class Names {
-  readonly #parts: NamesParts;
+  readonly #parts: NamesParts & { readonly spool: Spool; readonly store: ObjectStore };
 
-  constructor(parts: NamesParts) {
+  constructor(parts: NamesParts & { readonly spool: Spool; readonly store: ObjectStore }) {
     this.#parts = parts;
   }
 
   async readlink(path: string, context: CallContext): Promise<string> {
-    const { entry } = await this.#parts.lookup.existing(path, context.signal);
+    const { namespace, lookup, store, keys } = this.#parts;
+    const { entry, parent, name } = await lookup.existing(path, context.signal);
     if (!isSymlink(entry))
       throw new FsError("EINVAL", `Cannot read the link "${path}": not a symlink`);
-    return entry.target ?? "";
+    if (entry.target !== undefined || !isObject(entry)) return entry.target ?? "";
+    const key = (entry.key ?? keys.toKey(path)) as ObjectKey;
+    const target = await readTarget(store, key, entry, context.signal);
+    const now = namespace.get(parent, name);
+    if (now?.ino === entry.ino && now.etag === entry.etag) {
+      namespace.learn([{ parent, name, entry: { ...now, target } }]);
+    }
+    return target;
   }
 
   symlink(path: string, target: string, context: CallContext): Promise<Entry> {
@@ -50,7 +61,7 @@ export class Names {
     return this.#makeLocal(path, FileType.symlink | 0o777, context, { target, size });
   }
 
-  /** Fifos, sockets and device nodes exist on this host only. */
+  /** Fifos, sockets and device nodes. */
   mknod(path: string, mode: number, rdev: number, context: CallContext): Promise<Entry> {
     return this.#makeLocal(path, mode, context, { rdev });
   }
@@ -95,7 +106,7 @@ export class Names {
   /** What the bucket owes the removal of a name. */
   planRemoval(plan: ReturnType<UploadQueue["plan"]>, located: Located): void {
     const { entry, path } = located;
-    if ((entry.mode & FileType.mask) !== FileType.file) return;
+    if (!isObject(entry)) return;
     plan.delete(this.#parts.keys.toKey(path), entry.etag !== undefined && entry.key === undefined);
   }
 
@@ -105,23 +116,70 @@ export class Names {
     context: CallContext,
     more: Partial<NamespaceEntry>,
   ): Promise<Entry> {
-    const { namespace, lookup, options, show } = this.#parts;
+    const { namespace, lookup, options, spool } = this.#parts;
     const name = baseName(path);
     checkName(name);
     const found = await lookup.resolve(path, context.signal);
-    const directory = writableParent(namespace, options, path);
-    if (found || namespace.get(directory.entry.ino, name)) {
-      throw new FsError("EEXIST", `Cannot create "${path}": it exists`);
+    writableParent(namespace, options, path);
+    if (found) throw exists(path);
+    if (options.metadata !== "object") return this.#commitNew(path, mode, context, more);
+    const staged = await spool.create();
+    let isKept = false;
+    try {
+      // as s3fs does: the target is the object's body
+      if (more.target !== undefined) await staged.write(0, Buffer.from(more.target));
+      await staged.sync();
+      const entry = await this.#commitNew(path, mode, context, more, staged);
+      isKept = true;
+      return entry;
+    } finally {
+      staged.release();
+      if (!isKept) spool.discard(staged.id);
     }
+  }
+
+  /** `staged`: what becomes the name's object. */
+  async #commitNew(
+    path: string,
+    mode: number,
+    context: CallContext,
+    more: Partial<NamespaceEntry>,
+    staged?: StagedFile,
+  ): Promise<Entry> {
+    const { namespace, options, show, queue } = this.#parts;
+    const name = baseName(path);
+    const directory = writableParent(namespace, options, path);
+    if (namespace.get(directory.entry.ino, name)) throw exists(path);
     const owner = ownerOf(directory, context);
-    const own = { ...more, local: true, attributed: true };
+    const place = staged ? { staged: staged.id } : { local: true };
+    const own = { ...more, ...place, attributed: true };
     const entry = newEntry(namespace.nextIno(), mode, owner, own);
     const touched = namespace.touchDirectory(directory);
     const change = { parent: directory.entry.ino, name, entry };
-    await namespace.mutate({
-      names: touched ? [change, touched] : [change],
-      attributes: [{ path, attributes: localAttributesOf(entry) }],
-    });
+    const plan = queue.plan();
+    if (staged) this.#planNew(plan, path, entry, staged);
+    try {
+      await namespace.mutate({
+        names: touched ? [change, touched] : [change],
+        attributes: [{ path, attributes: localAttributesOf(entry) }],
+        enqueue: plan.enqueue,
+        dequeue: plan.dequeue,
+      });
+    } catch (error) {
+      plan.rollback();
+      throw error;
+    }
+    plan.commit();
     return show(entry);
   }
+
+  #planNew(plan: QueuePlan, path: string, entry: NamespaceEntry, { id }: StagedFile): void {
+    const key = this.#parts.keys.toKey(path);
+    const metadata = metadataOf(entry);
+    plan.put({ key, staged: id, size: entry.size, inBucket: false, metadata });
+  }
+}
+
+function exists(path: string): FsError {
+  return new FsError("EEXIST", `Cannot create "${path}": it exists`);
 }

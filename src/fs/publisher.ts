@@ -4,6 +4,7 @@ import { FsError } from "../posix/errno.ts";
 import type { Spool, UploadQueue } from "../spool/spool.ts";
 import type { NamespaceEntry } from "../state/namespace-entry.ts";
 import type { CoreOptions, KeyMap } from "./core-options.ts";
+import { metadataOf } from "./posix-metadata.ts";
 import { hasDefaultAttributes, localAttributesOf } from "./entries.ts";
 import type { Namespace } from "./namespace.ts";
 import type { Sessions } from "./sessions.ts";
@@ -118,7 +119,9 @@ export class Publisher {
       staged: session.staged.id,
       until: Infinity,
     };
-    const isPlain = !published.attributed && hasDefaultAttributes(published, this.#options);
+    const isTold = this.#options.metadata === "object";
+    const isPlain =
+      !isTold && !published.attributed && hasDefaultAttributes(published, this.#options);
     const attributes = isPlain ? undefined : localAttributesOf(published);
     const hadAttributes = this.#namespace.state.localAttributes(path) !== undefined;
     const plan = this.#queue.plan();
@@ -127,6 +130,7 @@ export class Publisher {
       staged: session.staged.id,
       size: published.size,
       inBucket: current?.etag !== undefined,
+      ...(isTold ? { metadata: metadataOf(published) } : {}),
     });
     try {
       await this.#namespace.mutate({

@@ -1,10 +1,13 @@
 // What the namespace learns when the bucket has caught up: uploads and copies that are done.
 import { log } from "../log.ts";
-import { FileType } from "../posix/stat.ts";
+import { FileType, isDirectory } from "../posix/stat.ts";
+import type { ObjectStore } from "../s3/object-store.ts";
 import type { ObjectPlace, QueueEvents } from "../spool/spool.ts";
+import type { StateChange } from "../state/mount-state.ts";
 import type { NameChange, NamespaceEntry } from "../state/namespace-entry.ts";
-import type { CopyRecord, PutRecord } from "../state/queue-record.ts";
+import type { CopyRecord, DescribeRecord, PutRecord, QueueRecord } from "../state/queue-record.ts";
 import type { CoreOptions, KeyMap } from "./core-options.ts";
+import { fitsMetadata } from "./posix-metadata.ts";
 import type { Namespace } from "./namespace.ts";
 import type { ObjectReaders } from "./object-readers.ts";
 
@@ -13,28 +16,69 @@ export class QueueFollower implements QueueEvents {
   readonly #readers: ObjectReaders;
   readonly #keys: KeyMap;
   readonly #options: CoreOptions;
+  readonly #store: Pick<ObjectStore, "storeTime">;
 
-  constructor(namespace: Namespace, readers: ObjectReaders, keys: KeyMap, options: CoreOptions) {
+  constructor(
+    namespace: Namespace,
+    readers: ObjectReaders,
+    keys: KeyMap,
+    options: CoreOptions,
+    store: Pick<ObjectStore, "storeTime">,
+  ) {
+    this.#store = store;
     this.#namespace = namespace;
     this.#readers = readers;
     this.#keys = keys;
     this.#options = options;
   }
 
-  uploaded(record: PutRecord, etag: string): readonly NameChange[] {
+  uploaded(record: PutRecord, etag: string, settled: boolean): readonly NameChange[] {
     return this.#change(record.key, (entry) => {
       if (entry.staged !== record.staged) return { ...entry, etag };
       const { staged: _staged, ...rest } = entry;
-      return { ...rest, etag, until: Date.now() + this.#options.statCacheTtlMs };
+      const now = { ...rest, etag, until: Date.now() + this.#options.statCacheTtlMs };
+      return settled ? this.#settled(now, record) : now;
     });
   }
 
-  copied(record: CopyRecord, etag: string): readonly NameChange[] {
+  copied(record: CopyRecord, etag: string, settled: boolean): readonly NameChange[] {
     return this.#change(record.to, (entry) => {
       if (entry.key !== record.from) return undefined;
       const { key: _key, ...rest } = entry;
-      return { ...rest, etag, until: Date.now() + this.#options.statCacheTtlMs };
+      const now = { ...rest, etag, until: Date.now() + this.#options.statCacheTtlMs };
+      if (settled && record.metadata) return this.#settled(now, record);
+      // what the source said, the copy says
+      return now.describedAt === undefined ? now : { ...now, describedAt: this.#describedAt };
     });
+  }
+
+  described(
+    record: DescribeRecord,
+    etag: string | undefined,
+    settled: boolean,
+  ): readonly NameChange[] {
+    if (etag === undefined) {
+      log.warn("The attributes of %j are lost: somebody else replaced or removed it", record.key);
+    }
+    return this.#change(record.key, (entry) => {
+      if (entry.staged !== undefined || entry.key !== undefined) return undefined;
+      if (etag !== undefined) {
+        return settled ? this.#settled({ ...entry, etag }, record) : { ...entry, etag };
+      }
+      const { attributed: _attributed, ...rest } = entry;
+      return settled ? { ...rest, describedAt: 0, until: 0 } : undefined;
+    });
+  }
+
+  settledAttributes(record: QueueRecord): StateChange["attributes"] {
+    if (!this.#isTold(record)) return [];
+    const key = record.kind === "copy" ? record.to : record.key;
+    const path = this.#keys.toPath(key);
+    if (path === undefined) return [];
+    const entry = this.#namespace.durable(path)?.entry;
+    if (!entry || !fitsMetadata(entry)) return [];
+    if (this.#namespace.state.localAttributes(path) === undefined) return [];
+    return [{ path, attributes: undefined }];
   }
 
   relocated(to: string, was: ObjectPlace, now: ObjectPlace): readonly NameChange[] {
@@ -67,13 +111,32 @@ export class QueueFollower implements QueueEvents {
     return this.#readers.detach(key);
   }
 
+  /** The entry once its object says all that there is to say of it: nothing is kept on this host only. */
+  #settled(entry: NamespaceEntry, record: QueueRecord): NamespaceEntry {
+    if (!this.#isTold(record) || !fitsMetadata(entry)) return entry;
+    const { attributed: _attributed, local: _local, ...rest } = entry;
+    return { ...rest, describedAt: this.#describedAt };
+  }
+
+  #isTold(record: QueueRecord): boolean {
+    if (this.#options.metadata !== "object" || record.kind === "delete") return false;
+    return record.metadata !== undefined;
+  }
+
+  /** 0 where the store does not tell the time: then the object is asked. */
+  get #describedAt(): number {
+    return this.#store.storeTime ?? 0;
+  }
+
   #change(
     key: string,
     next: (entry: NamespaceEntry) => NamespaceEntry | undefined,
   ): readonly NameChange[] {
     const path = this.#keys.toPath(key);
     const located = path === undefined ? undefined : this.#namespace.durable(path);
-    if (!located || (located.entry.mode & FileType.mask) !== FileType.file) return [];
+    if (!located || isDirectory(located.entry) !== key.endsWith("/")) return [];
+    const isFile = (located.entry.mode & FileType.mask) === FileType.file;
+    if (!isFile && this.#options.metadata !== "object") return [];
     const { parent, name } = located;
     const entry = next(located.entry);
     if (!entry) return [];

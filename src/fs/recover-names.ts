@@ -2,7 +2,7 @@
 // witness than its record.
 import { FileType, isDirectory } from "../posix/stat.ts";
 import { joinPath, splitPath } from "../posix/path.ts";
-import type { CopyRecord, PutRecord, QueueRecord } from "../state/queue-record.ts";
+import type { QueueRecord } from "../state/queue-record.ts";
 import type { NamespaceEntry } from "../state/namespace-entry.ts";
 import type { CoreOptions, KeyMap } from "./core-options.ts";
 import { newEntry } from "./entries.ts";
@@ -18,17 +18,20 @@ export function recoverNames(
 ): void {
   for (const { record } of records) {
     if (record.kind === "delete") continue;
-    const path = keys.toPath(record.kind === "put" ? record.key : record.to);
-    if (path === undefined || path === "/" || namesMarker(record)) continue;
+    const path = keys.toPath(record.kind === "copy" ? record.to : record.key);
+    if (path === undefined || path === "/") continue;
+    const known = options.metadata === "object" ? namespace.known(path) : undefined;
+    if (known?.entry.local) {
+      recoverObject(namespace, known, record);
+      continue;
+    }
+    if (namesMarker(record)) continue;
     const directory = directoryFor(namespace, options, path);
     const name = splitPath(path).at(-1) ?? "";
     if (!directory) continue;
     const local = namespace.state.localAttributes(path);
     const mode = FileType.file | options.fileMode;
-    const content =
-      record.kind === "put"
-        ? { staged: record.staged, size: record.size }
-        : { key: record.from, etag: record.etag, size: record.size };
+    const content = { ...placeOf(record), size: record.size };
     const fresh = newEntry(namespace.nextIno(), mode, options, content);
     const entry: NamespaceEntry =
       local && (local.mode & FileType.mask) === FileType.file ? withLocal(fresh, local) : fresh;
@@ -36,9 +39,30 @@ export function recoverNames(
   }
 }
 
-function namesMarker(record: PutRecord | CopyRecord): boolean {
-  if (record.kind === "put") return record.key.endsWith("/");
-  return record.to.endsWith("/") || folderOfMarker(record.to, record.size) !== undefined;
+type WriteRecord = Exclude<QueueRecord, { kind: "delete" }>;
+
+function namesMarker(record: WriteRecord): boolean {
+  const key = record.kind === "copy" ? record.to : record.key;
+  return key.endsWith("/") || folderOfMarker(key, record.size) !== undefined;
+}
+
+/** Where the bytes are until the record is done. */
+function placeOf(record: WriteRecord): Pick<NamespaceEntry, "staged" | "key" | "etag"> {
+  if (record.kind === "put") return { staged: record.staged };
+  const { etag } = record;
+  return record.kind === "copy" ? { key: record.from, etag } : { etag };
+}
+
+/** A directory, symlink or special file that local attributes brought back, and whose object is on its way. */
+function recoverObject(
+  namespace: Namespace,
+  { parent, name, entry }: Located,
+  record: WriteRecord,
+): void {
+  if (isDirectory(entry) !== namesMarker(record)) return;
+  const marker = isDirectory(entry) ? { marker: true } : {};
+  const placed = { ...entry, ...placeOf(record), ...marker };
+  namespace.learn([{ parent, name, entry: placed }]);
 }
 
 function withLocal(

@@ -2,17 +2,18 @@
 // transaction, and until a copy is done the new name reads from the old key.
 import { FsError } from "../posix/errno.ts";
 import { baseName, checkName, isBelowOrEqual, joinPath } from "../posix/path.ts";
-import { FileType, isDirectory, nowNs } from "../posix/stat.ts";
+import { isDirectory, nowNs } from "../posix/stat.ts";
 import type { QueuePlan, Spool, StagedFile } from "../spool/spool.ts";
 import type { NameChange, NamespaceEntry } from "../state/namespace-entry.ts";
 import { writableParent, type Directories } from "./directories.ts";
-import { localAttributesOf } from "./entries.ts";
+import { isObject, localAttributesOf } from "./entries.ts";
 import { type CallContext, RENAME_EXCHANGE, RENAME_NOREPLACE } from "./file-system.ts";
 import { directoryChange } from "./keep-directory.ts";
 import type { Listings } from "./listings.ts";
 import { markerEndings, markerKeys } from "./markers.ts";
 import type { Names, NamesParts } from "./names.ts";
 import type { Located } from "./namespace.ts";
+import { metadataOf } from "./posix-metadata.ts";
 import type { Publisher } from "./publisher.ts";
 
 export interface RenameParts extends NamesParts {
@@ -145,7 +146,7 @@ export class Rename {
       if (target) {
         if (isDirectory(target.entry)) {
           for (const key of markerKeys(this.#parts.keys, to, target.entry)) plan.delete(key, true);
-        } else if ((source.entry.mode & FileType.mask) !== FileType.file) {
+        } else if (!isObject(source.entry)) {
           names.planRemoval(plan, target);
         }
       }
@@ -187,8 +188,10 @@ export class Rename {
   #move(source: Located, to: string, targetInBucket: boolean, move: Move): NamespaceEntry {
     const { entry } = source;
     if (isDirectory(entry)) return this.#moveDirectory(source, to, move);
-    if ((entry.mode & FileType.mask) !== FileType.file) return entry;
-    return this.#moveFile(source, to, targetInBucket, move.plan);
+    if (!isObject(entry)) return entry;
+    const { keys } = this.#parts;
+    const [fromKey, toKey] = [keys.toKey(source.path), keys.toKey(to)];
+    return this.#moveObject(entry, fromKey, toKey, targetInBucket, move.plan);
   }
 
   #moveDirectory(source: Located, to: string, move: Move): NamespaceEntry {
@@ -201,8 +204,14 @@ export class Rename {
       const moved = this.#move(below, joinPath(to, name), false, move);
       if (moved !== child) move.changes.push({ parent: entry.ino, name, entry: moved });
     }
-    for (const ending of markerEndings(entry)) this.#moveMarker(source, to, ending, move);
-    return { ...entry, local: true, until: Infinity };
+    const { keys, options } = this.#parts;
+    // a marker that says what the directory is moves as a file does
+    const isTold = options.metadata === "object" && isObject(entry);
+    const endings = markerEndings(entry).filter((ending) => ending !== "/" || !isTold);
+    for (const ending of endings) this.#moveMarker(source, to, ending, move);
+    if (!isTold) return { ...entry, local: true, until: Infinity };
+    const [fromKey, toKey] = [`${keys.toKey(source.path)}/`, `${keys.toKey(to)}/`];
+    return this.#moveObject(entry, fromKey, toKey, false, move.plan);
   }
 
   #moveMarker(source: Located, to: string, ending: string, { plan, markers }: Move): void {
@@ -221,22 +230,29 @@ export class Rename {
     staged.release();
   }
 
-  #moveFile(source: Located, to: string, targetInBucket: boolean, plan: QueuePlan): NamespaceEntry {
-    const { keys } = this.#parts;
-    const { entry } = source;
-    const fromKey = keys.toKey(source.path);
-    const toKey = keys.toKey(to);
+  #moveObject(
+    entry: NamespaceEntry,
+    fromKey: string,
+    toKey: string,
+    targetInBucket: boolean,
+    plan: QueuePlan,
+  ): NamespaceEntry {
     const { key, etag, staged, ...rest } = entry;
+    const isTold = this.#parts.options.metadata === "object";
+    const size = isDirectory(entry) ? 0 : entry.size;
     if (staged !== undefined) {
       plan.delete(fromKey, etag !== undefined && key === undefined);
-      plan.put({ key: toKey, staged, size: entry.size, inBucket: targetInBucket });
+      const description = isTold ? { metadata: metadataOf(entry) } : {};
+      plan.put({ key: toKey, staged, size, inBucket: targetInBucket, ...description });
       return { ...rest, staged, ...(targetInBucket ? { etag: "" } : {}) };
     }
     const holder = key ?? fromKey;
     if (key !== undefined) plan.delete(fromKey, false);
+    // else the copy has what its source says
+    const changed = isTold && entry.attributed ? { metadata: metadataOf(entry) } : {};
     plan.move(
-      { key: holder, etag: etag ?? "", size: entry.size },
-      { key: toKey, inBucket: targetInBucket },
+      { key: holder, etag: etag ?? "", size },
+      { key: toKey, inBucket: targetInBucket, ...changed },
     );
     const moved = { ...rest, etag: etag ?? "", until: Infinity };
     // back where its bytes still are

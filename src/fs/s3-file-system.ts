@@ -9,10 +9,12 @@ import { ROOT_INO, type MountState } from "../state/mount-state.ts";
 import type { NamespaceEntry } from "../state/namespace-entry.ts";
 import { Attributes } from "./attributes.ts";
 import type { CoreOptions, KeyMap } from "./core-options.ts";
+import { Describer } from "./describer.ts";
 import { Directories } from "./directories.ts";
 import { entryOf } from "./entries.ts";
 import type { CallContext, Change, Entry, FileSystem, MaybePromise } from "./file-system.ts";
 import { Files } from "./files.ts";
+import { EntryKeeper } from "./keep-entry.ts";
 import { Learner } from "./learn.ts";
 import { Listings } from "./listings.ts";
 import { Lookup } from "./lookup.ts";
@@ -69,9 +71,10 @@ export class S3FileSystem implements FileSystem {
     this.#makeRoot();
     const changed = (path: string): void => this.#listener({ kind: "entry", path });
     const learner = new Learner(namespace, queue, keys, options, changed);
+    const describer = new Describer(namespace, store, keys, options);
     const listingsParts = { namespace, store, keys, learner, options };
     const listings = new Listings(listingsParts);
-    const lookup = new Lookup(listingsParts, listings);
+    const lookup = new Lookup({ ...listingsParts, describer }, listings);
     this.#lookup = lookup;
     this.#listings = listings;
     const sessions = this.#sessions;
@@ -80,14 +83,15 @@ export class S3FileSystem implements FileSystem {
     const publisher = new Publisher(namespace, sessions, spool, queue, keys, options);
     const show = (entry: NamespaceEntry): Entry => this.#show(entry);
     const common = { namespace, lookup, sessions, reads, queue, keys, options, show };
-    this.#files = new Files({ ...common, readers, publisher, spool, store });
-    this.#names = new Names(common);
-    this.#directories = new Directories({ ...common, listings, spool });
+    const keeper = new EntryKeeper(namespace, queue, spool, keys, options);
+    this.#files = new Files({ ...common, readers, publisher, spool, store, keeper });
+    this.#names = new Names({ ...common, spool, store });
+    this.#directories = new Directories({ ...common, listings, spool, describer });
     const { names, directories } = { names: this.#names, directories: this.#directories };
     this.#rename = new Rename({ ...common, names, directories, listings, publisher, spool });
-    this.#attributes = new Attributes({ ...common, files: this.#files });
+    this.#attributes = new Attributes({ ...common, files: this.#files, keeper });
     if (state.rebuilt) recoverNames(namespace, keys, options, state.pending());
-    queue.start(new QueueFollower(namespace, readers, keys, options));
+    queue.start(new QueueFollower(namespace, readers, keys, options, store));
   }
 
   onChange(listener: (change: Change) => void): void {

@@ -49,9 +49,10 @@ export const fileOptions = {
   }),
   metadata: option({
     group,
-    type: choiceType(["index"]),
+    type: choiceType(["index", "object"]),
     default: "index",
-    describe: "Where modes, owners, times and xattrs are kept: in the local index",
+    describe:
+      "Where modes, owners, times, symlinks and xattrs are kept: in the local index, or in the objects too, as s3fs does",
   }),
   directory_markers: option({
     group,

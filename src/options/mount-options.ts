@@ -77,7 +77,7 @@ export interface FsOptions {
   readonly readOnly: boolean;
   readonly ack: "disk" | "s3";
   readonly sharing: "shared";
-  readonly metadata: "index";
+  readonly metadata: "index" | "object";
   readonly directoryMarkers: boolean;
   readonly statCacheTtlMs: number;
   readonly negativeTtlMs: number;

@@ -7,7 +7,7 @@ import type { CopyRecord, QueueRecord } from "../state/queue-record.ts";
 import { type Operation, targetOf } from "./operation.ts";
 import type { Outcome } from "./operation-runner.ts";
 import { isLive, type QueueGraph } from "./queue-graph.ts";
-import type { QueueEvents } from "./spool.ts";
+import type { ObjectPlace, QueueEvents } from "./spool.ts";
 
 /** The operation's record goes, names change, and other operations hear of it. */
 export interface Completion {
@@ -27,11 +27,30 @@ export function completionOf(
 ): Completion {
   const { seq, record } = operation;
   if (record.kind === "put" && outcome.kind === "uploaded") {
-    const names = isLastWrite(graph, operation) ? events.uploaded(record, outcome.etag) : [];
-    return { change: { dequeue: [seq], names } };
+    const names = isLastWrite(graph, operation)
+      ? events.uploaded(record, outcome.etag, isSettled(graph, operation))
+      : [];
+    const enqueue = toldFollowers(graph, operation, outcome.etag);
+    return { change: { dequeue: [seq], names, enqueue, ...settled(graph, events, operation) } };
   }
   if (record.kind === "copy" && outcome.kind === "copied") {
-    return { change: copied(graph, events, operation, record, outcome) };
+    const names = isLastWrite(graph, operation)
+      ? events.copied(record, outcome.etag, isSettled(graph, operation))
+      : [];
+    const was = { key: record.from, etag: record.etag };
+    const change = written(graph, events, operation, { names, was, etag: outcome.etag });
+    const told = toldDelete(graph, operation, record, outcome);
+    return { change: { ...change, enqueue: [...(change.enqueue ?? []), ...told] } };
+  }
+  if (record.kind === "describe" && outcome.kind === "described") {
+    const names = isLastWrite(graph, operation)
+      ? events.described(record, outcome.etag, isSettled(graph, operation))
+      : [];
+    if (outcome.etag === undefined) {
+      return { change: { dequeue: [seq], names, ...settled(graph, events, operation) } };
+    }
+    const was = { key: record.key, etag: record.etag };
+    return { change: written(graph, events, operation, { names, was, etag: outcome.etag }) };
   }
   if (record.kind === "copy" && outcome.kind === "copyFailed") {
     // what is at the source now is not ours to delete
@@ -82,53 +101,90 @@ async function pause(ms: number, signal: AbortSignal): Promise<void> {
   await sleep(ms, undefined, { signal, ref: false }).catch(() => undefined);
 }
 
-function copied(
+/** `was`: where the bytes were before a copy. */
+function written(
   graph: QueueGraph,
   events: QueueEvents,
   operation: Operation,
-  record: CopyRecord,
-  { etag, seenMs }: DoneOutcome & { kind: "copied" },
+  { names, was, etag }: { names: readonly NameChange[]; was: ObjectPlace; etag: string },
 ): StateChange {
-  const names = isLastWrite(graph, operation) ? [...events.copied(record, etag)] : [];
+  const enqueue = toldFollowers(graph, operation, etag);
+  const now = { key: targetOf(operation.record), etag };
+  return {
+    dequeue: [operation.seq],
+    names: [...names, ...relocations(graph, events, operation, was, now)],
+    enqueue,
+    ...settled(graph, events, operation),
+  };
+}
+
+/** What waits to read or describe the version that was written learns its ETag, durably. */
+function toldFollowers(
+  graph: QueueGraph,
+  operation: Operation,
+  etag: string,
+): { seq: number; record: QueueRecord }[] {
   const enqueue: { seq: number; record: QueueRecord }[] = [];
-  for (const reader of graph.readersOf(operation)) {
-    if (reader.record.kind !== "copy") continue;
+  const { record: made } = operation;
+  const copies = made.kind === "put" ? [] : graph.readersOf(operation);
+  for (const reader of [...copies, ...graph.describersOf(operation)]) {
+    if (reader.record.kind !== "copy" && reader.record.kind !== "describe") continue;
     // of a plan that is not durable yet, too: its change is before this one, and takes this one along if it fails
     reader.record = { ...reader.record, etag };
     enqueue.push({ seq: reader.seq, record: reader.record });
   }
-  names.push(...relocations(graph, events, operation, record, etag));
+  return enqueue;
+}
+
+/** The delete of a copy's source learns which version it means, durably. */
+function toldDelete(
+  graph: QueueGraph,
+  operation: Operation,
+  record: CopyRecord,
+  { seenMs }: DoneOutcome & { kind: "copied" },
+): { seq: number; record: QueueRecord }[] {
   const next = deleteAfter(graph, operation, record);
   // "" where a store lists none
-  if (next?.record.kind === "delete" && record.etag !== "") {
-    next.record = { ...next.record, etag: record.etag };
-    if (seenMs !== undefined) next.seenMs = seenMs;
-    enqueue.push({ seq: next.seq, record: next.record });
-  }
-  return { dequeue: [operation.seq], names, enqueue };
+  if (next?.record.kind !== "delete" || record.etag === "") return [];
+  next.record = { ...next.record, etag: record.etag };
+  if (seenMs !== undefined) next.seenMs = seenMs;
+  return [{ seq: next.seq, record: next.record }];
+}
+
+function isSettled(graph: QueueGraph, operation: Operation): boolean {
+  return graph.fate(targetOf(operation.record)) === operation;
+}
+
+/** Local attributes leave when the bucket has them, unless newer ones are on their way. */
+function settled(
+  graph: QueueGraph,
+  events: QueueEvents,
+  operation: Operation,
+): Pick<StateChange, "attributes"> {
+  if (!isSettled(graph, operation)) return {};
+  const attributes = events.settledAttributes(operation.record);
+  return attributes === undefined || attributes.length === 0 ? {} : { attributes };
 }
 
 /**
- * Whether nothing else is to happen to the written key. A name that came back while its first upload ran is uploaded
+ * Whether the written key's bytes are to stay. A name that came back while its first upload ran is uploaded
  * twice: it must not count as an object before the second is done.
  */
 function isLastWrite(graph: QueueGraph, operation: Operation): boolean {
   const key = targetOf(operation.record);
   const lane = graph.lane(key);
   const later = lane.slice(lane.indexOf(operation) + 1).filter(isLive);
-  return !later.some(({ record }) => targetOf(record) === key);
+  return !later.some(({ record }) => targetOf(record) === key && record.kind !== "describe");
 }
 
-/** Names whose bytes go through the copy's target on their way to their own key. */
+/** Names whose bytes go through the written key on their way to their own key. */
 function relocations(
   graph: QueueGraph,
   events: QueueEvents,
   operation: Operation,
-  record: CopyRecord,
-  etag: string,
+  was: ObjectPlace,
+  now: ObjectPlace,
 ): NameChange[] {
-  const was = { key: record.from, etag: record.etag };
-  const now = { key: record.to, etag };
   const changes: NameChange[] = [];
   const readers = graph.readersOf(operation);
   for (const reader of readers) {

@@ -1,7 +1,8 @@
 // One attempt at one operation, as S3 requests.
 import { Errno, errnoOf, FsError } from "../posix/errno.ts";
 import type { ObjectKey, ObjectStore, UploadSource } from "../s3/object-store.ts";
-import type { CopyRecord, DeleteRecord, PutRecord } from "../state/queue-record.ts";
+import type { CopyRecord, DeleteRecord, DescribeRecord, PutRecord } from "../state/queue-record.ts";
+import { describedWith, isDescribedBy } from "./object-description.ts";
 import type { Operation } from "./operation.ts";
 import { abortUpload, type UploadSizes, uploadObject } from "./object-upload.ts";
 import type { StagedFiles } from "./staged-files.ts";
@@ -17,6 +18,8 @@ export type Outcome =
   | { readonly kind: "deleted" }
   /** Another version than the one that was renamed is at the key of a delete: somebody else's, and left. */
   | { readonly kind: "notOurs" }
+  /** Without an ETag: the object is not the one that was meant any more. */
+  | { readonly kind: "described"; readonly etag: string | undefined }
   /** The source of a copy is not what was renamed any more: no retry can help. */
   | { readonly kind: "copyFailed"; readonly reason: Error }
   /** The staged bytes are not what was promised: nothing may be published. */
@@ -33,6 +36,9 @@ export interface RunnerOptions {
   readonly contentType?: (key: string) => string | undefined;
 }
 
+/** By which s3fs and others know a directory. */
+const DIRECTORY_TYPE = "application/x-directory";
+
 export class OperationRunner {
   readonly #options: RunnerOptions;
 
@@ -48,6 +54,7 @@ export class OperationRunner {
   ): Promise<Outcome> {
     if (record.kind === "put") return this.#put(record, signal, recordUploadId);
     if (record.kind === "copy") return this.#copy(record, signal);
+    if (record.kind === "describe") return this.#describe(record, signal);
     return this.#delete(record, seenMs, signal);
   }
 
@@ -76,7 +83,7 @@ export class OperationRunner {
         const path = await files.quarantine(id, { reason, key, size });
         return { kind: "unpublishable", reason: `${reason}, kept as ${path}` };
       }
-      const type = contentType?.(key);
+      const type = contentType?.(key) ?? (key.endsWith("/") ? DIRECTORY_TYPE : undefined);
       const { etag } = await uploadObject({
         store,
         key: key as ObjectKey,
@@ -120,13 +127,15 @@ export class OperationRunner {
 
   async #copy(record: CopyRecord, signal: AbortSignal): Promise<Outcome> {
     const { store } = this.#options;
-    const { from, to, etag, size } = record;
+    const { from, to, etag, size, metadata } = record;
     try {
+      const source = metadata && (await store.headObject(from as ObjectKey, { signal }));
       const copy = await store.copyObject(from as ObjectKey, to as ObjectKey, {
         signal,
         size,
         // "" where a store lists none
         ...(etag === "" ? {} : { ifMatch: etag }),
+        ...(source ? { replace: describedWith(source, metadata) } : {}),
       });
       return { kind: "copied", etag: copy.etag, seenMs: performance.now() };
     } catch (error) {
@@ -143,6 +152,39 @@ export class OperationRunner {
     }
   }
 
+  async #describe(record: DescribeRecord, signal: AbortSignal): Promise<Outcome> {
+    const { store } = this.#options;
+    const { key, etag, size, metadata } = record;
+    const found = await store.headObject(key as ObjectKey, { signal });
+    // an attempt whose answer was lost; the copy may have another ETag
+    if (found?.size === size && isDescribedBy(found, metadata)) {
+      return { kind: "described", etag: found.etag };
+    }
+    const isMeant = found !== undefined && (etag === "" || found.etag === etag);
+    if (found !== undefined && isMeant) {
+      const replace = describedWith(found, metadata);
+      const options = { signal, size: found.size, ifMatch: found.etag, replace };
+      try {
+        const copy = await store.copyObject(key as ObjectKey, key as ObjectKey, options);
+        return { kind: "described", etag: copy.etag };
+      } catch (error) {
+        // replaced in between: the next attempt's HEAD says so
+        if (errnoOf(error) !== Errno.ESTALE && errnoOf(error) !== Errno.ENOENT) throw error;
+        throw new FsError("EAGAIN", `Cannot describe "${key}": it changed`, { cause: error });
+      }
+    }
+    if (found === undefined && !(await this.#isGone(key, signal))) {
+      throw new FsError("EIO", `Cannot describe "${key}": HEAD does not find what LIST shows`);
+    }
+    return { kind: "described", etag: undefined };
+  }
+
+  /** Whether a listing lacks the key too: a bare 404 is not proof. */
+  async #isGone(key: string, signal: AbortSignal): Promise<boolean> {
+    const page = await this.#options.store.listObjects({ prefix: key, signal });
+    return !page.objects.some((object) => object.key === key);
+  }
+
   /** What happened to the source of a copy; undefined when it is still there or nobody can tell for sure. */
   async #changeOf(
     { from, etag, size }: CopyRecord,
@@ -154,9 +196,7 @@ export class OperationRunner {
       const isSame = source.etag === etag && source.size === size;
       return isSame ? undefined : `"${from}" was replaced before it was renamed in the bucket`;
     }
-    // a bare 404 is not proof
-    const page = await store.listObjects({ prefix: from, signal });
-    const isListed = page.objects.some(({ key }) => key === from);
-    return isListed ? undefined : `"${from}" was removed before it was renamed in the bucket`;
+    const isGone = await this.#isGone(from, signal);
+    return isGone ? `"${from}" was removed before it was renamed in the bucket` : undefined;
   }
 }

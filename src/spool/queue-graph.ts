@@ -111,6 +111,16 @@ export class QueueGraph {
     );
   }
 
+  /** The last operation that gives `key` other bytes, or none. */
+  content(key: string): Operation | undefined {
+    return this.lane(key).findLast(
+      (operation) =>
+        isLive(operation) &&
+        operation.record.kind !== "describe" &&
+        targetOf(operation.record) === key,
+    );
+  }
+
   /** Whether a later copy overwrites the source of `copy`, so that its target will be the only place that has the bytes. */
   isLastChance(copy: Operation): boolean {
     if (copy.record.kind !== "copy") return false;
@@ -143,12 +153,34 @@ export class QueueGraph {
   /** Copies that wait to read what `written` leaves at its key. */
   readersOf(written: Operation): Operation[] {
     const key = targetOf(written.record);
+    return this.#followersOf(written).filter((operation) => isCopyFrom(operation, key));
+  }
+
+  /** Changes of metadata that wait for what `written` leaves at its key. */
+  describersOf(written: Operation): Operation[] {
+    return this.#followersOf(written).filter(({ record }) => record.kind === "describe");
+  }
+
+  /** Whether nobody needs a change of metadata any more: other bytes come to its key, and nothing reads it before. */
+  isVain(operation: Operation): boolean {
+    if (operation.record.kind !== "describe") return false;
+    const { key } = operation.record;
+    const lane = this.lane(key);
+    const next = lane.slice(lane.indexOf(operation) + 1).find(isLive);
+    // of a plan that may fail: then the change is needed again
+    if (next === undefined || next.plan !== undefined) return false;
+    return targetOf(next.record) === key && next.record.kind !== "describe";
+  }
+
+  /** What comes in the lane of the written key before other bytes are there. */
+  #followersOf(written: Operation): Operation[] {
+    const key = targetOf(written.record);
     const lane = this.lane(key);
     const later = lane.slice(lane.indexOf(written) + 1).filter(isLive);
-    const end = later.findIndex((operation) => targetOf(operation.record) === key);
-    return later
-      .slice(0, end < 0 ? later.length : end)
-      .filter((operation) => isCopyFrom(operation, key));
+    const end = later.findIndex(
+      ({ record }) => targetOf(record) === key && record.kind !== "describe",
+    );
+    return later.slice(0, end < 0 ? later.length : end);
   }
 }
 

@@ -2,7 +2,7 @@
 import type { QueueRecord } from "../state/queue-record.ts";
 import { isCopyFrom, type Operation, type PlanMark } from "./operation.ts";
 import { isLive, type QueueGraph } from "./queue-graph.ts";
-import type { PutPlan, QueuePlan } from "./spool.ts";
+import type { ObjectVersionAt, PutPlan, QueuePlan } from "./spool.ts";
 import type { StagedFiles } from "./staged-files.ts";
 
 /** What a plan needs of its queue. */
@@ -54,35 +54,58 @@ export class GraphPlan implements QueuePlan, PlanMark {
     }
   }
 
-  move(
-    from: { key: string; etag: string; size: number },
-    to: { key: string; inBucket: boolean },
-  ): void {
+  move(from: ObjectVersionAt, to: Pick<PutPlan, "key" | "inBucket" | "metadata">): void {
     const { graph } = this.#host;
-    const before = this.#clear(to.key);
+    const isHome = graph.holder(from.key) === to.key;
+    const before = this.#clear(to.key, isHome ? isBegunDescription : undefined);
     const source = graph.holder(from.key);
     // the name was on its way back to where its bytes were before others came in between: now it leaves again
-    const back = source === from.key ? undefined : graph.fate(from.key);
+    const back = source === from.key ? undefined : graph.content(from.key);
     if (back !== undefined && isCopyFrom(back, source)) this.delete(from.key, false);
     // a rename back before the first one ran
-    if (source === to.key) return;
     const { etag, size } = from;
-    // what is to happen to the source waits for the new copy
-    const last = graph.last(source);
-    const postponed = this.#cancelWaiting(source, (record) => record.kind !== "copy");
+    const { metadata } = to;
+    if (source === to.key) {
+      if (metadata) this.describe({ key: source, etag, size }, metadata);
+      return;
+    }
+    // what is to happen to the source waits for the new copy; a change of its metadata goes with the copy
+    const postponed = this.#cancelWaiting(
+      source,
+      (record, operation) => record.kind !== "copy" && !isBegunDescription(operation),
+    );
+    const upload = postponed.find(({ record }) => record.kind === "put");
     this.#add(
-      { kind: "copy", from: source, to: to.key, etag, size },
+      { kind: "copy", from: source, to: to.key, etag, size, ...(metadata ? { metadata } : {}) },
       { ...before, over: to.inBucket || before.over },
     );
-    if (last?.record.kind === "put" && postponed.includes(last)) {
-      const { uploadId: _, ...record } = last.record;
-      this.#add(record, { over: true, afterDelete: last.afterDelete });
+    if (upload?.record.kind === "put") {
+      const { uploadId: _, ...record } = upload.record;
+      const changed = postponed.find(({ record }) => record.kind === "describe")?.record;
+      const description = changed?.kind === "describe" ? { metadata: changed.metadata } : {};
+      this.#add({ ...record, ...description }, { over: true, afterDelete: upload.afterDelete });
     } else {
       this.#add({ kind: "delete", key: source }, { over: true, afterDelete: false });
     }
   }
 
+  describe({ key, etag, size }: ObjectVersionAt, metadata: Readonly<Record<string, string>>): void {
+    this.#cancelWaiting(
+      key,
+      (record, operation) => record.kind === "describe" && !isBegunDescription(operation),
+    );
+    const last = this.#host.graph.last(key);
+    if (last?.record.kind === "put" && !last.running) {
+      const { uploadId: _, kind: __, ...put } = last.record;
+      this.put({ ...put, metadata, inBucket: last.over });
+      return;
+    }
+    const record = { kind: "describe", key, etag, size, metadata } as const;
+    this.#add(record, { over: false, afterDelete: false });
+  }
+
   cancel(key: string, staged: string): void {
+    this.#cancelWaiting(key, (record) => record.kind === "describe");
     const upload = this.#host.graph.last(key);
     if (upload?.record.kind !== "put" || upload.record.staged !== staged || upload.running) return;
     this.#cancel(upload);
@@ -111,10 +134,15 @@ export class GraphPlan implements QueuePlan, PlanMark {
   }
 
   /** Cancels what waits to write `key`, and tells what the bucket may hold there by the time that a new operation runs. */
-  #clear(key: string): { over: boolean; afterDelete: boolean } {
+  #clear(
+    key: string,
+    mustStay: (operation: Operation) => boolean = () => false,
+  ): { over: boolean; afterDelete: boolean } {
     const { graph } = this.#host;
     const cancelled = this.#cancelWaiting(key, (record, operation) =>
-      record.kind === "copy" ? !isCopyFrom(operation, key) && !graph.isLastChance(operation) : true,
+      record.kind === "copy"
+        ? !isCopyFrom(operation, key) && !graph.isLastChance(operation)
+        : !mustStay(operation),
     );
     const afterDelete = cancelled.some(
       ({ record, afterDelete }) => record.kind === "delete" || afterDelete,
@@ -122,7 +150,11 @@ export class GraphPlan implements QueuePlan, PlanMark {
     // of a plan that may still fail: what it cancelled would come back
     const isUncertain = cancelled.some(({ plan }) => plan !== undefined && plan !== this);
     const rest = graph.lane(key).some((operation) => operation.cancelledBy !== this);
-    const over = rest || isUncertain || afterDelete || cancelled.some(({ over }) => over);
+    const over =
+      rest ||
+      isUncertain ||
+      afterDelete ||
+      cancelled.some(({ over, record }) => over || record.kind === "describe");
     return { over, afterDelete };
   }
 
@@ -150,4 +182,9 @@ export class GraphPlan implements QueuePlan, PlanMark {
     if (record.kind === "put") files.retain(record.staged);
     this.#added.push(graph.add({ seq: this.#host.nextSeq(), record, ...options, plan: this }));
   }
+}
+
+/** Its attempt may have given the object another ETag, which only its end tells those that come after. */
+function isBegunDescription({ record, over }: Operation): boolean {
+  return record.kind === "describe" && over;
 }

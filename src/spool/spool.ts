@@ -1,4 +1,5 @@
 // The seam of the spool: staged files on the local disk, and the queue that turns them into objects.
+import type { StateChange } from "../state/mount-state.ts";
 import type { NameChange } from "../state/namespace-entry.ts";
 import type { QueueRecord } from "../state/queue-record.ts";
 
@@ -48,6 +49,11 @@ export interface PutPlan {
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
+/** One version of one object; `size` in bytes. */
+export interface ObjectVersionAt extends ObjectPlace {
+  readonly size: number;
+}
+
 /**
  * Changes to the queue that become true together with one StateChange. Methods take effect on later plans at once; the
  * S3 work starts after commit(). Exactly one of commit() and rollback() must follow.
@@ -57,11 +63,13 @@ export interface QueuePlan {
   put(put: PutPlan): void;
   /** `key` is to be gone. A waiting upload is cancelled; no request when the bucket then has nothing there. */
   delete(key: string, inBucket: boolean): void;
-  /** The object version at `from` moves to `to` by copy + delete; `toInBucket` as in PutPlan. */
-  move(
-    from: { key: string; etag: string; size: number },
-    to: { key: string; inBucket: boolean },
-  ): void;
+  /** The object version at `from` moves to `to` by copy + delete; `inBucket` and `metadata` (else the source's) as in PutPlan. */
+  move(from: ObjectVersionAt, to: Pick<PutPlan, "key" | "inBucket" | "metadata">): void;
+  /**
+   * The object that is at `object.key` once what is queued has run gets this metadata; other metadata stays. A waiting
+   * upload takes it along, a waiting change is replaced.
+   */
+  describe(object: ObjectVersionAt, metadata: Readonly<Record<string, string>>): void;
   /** Withdraws the waiting upload of this staged file to `key` (its caller was told that it failed): the bucket keeps what it has. */
   cancel(key: string, staged: string): void;
   /** For StateChange.enqueue and .dequeue; read them when all calls above were made, in the same turn as MountState.mutate(). */
@@ -78,11 +86,21 @@ export interface ObjectPlace {
   readonly etag: string;
 }
 
-/** How the file system core takes part in the queue's work. */
+type NameChanges = readonly NameChange[];
+
+/** How the file system core takes part in the queue's work. `settled`: nothing else is queued for the written key. */
 export interface QueueEvents {
   /** The object is in the bucket: the names to change in the same transaction that drops the record. Must not throw. */
-  uploaded(record: QueueRecord & { kind: "put" }, etag: string): readonly NameChange[];
-  copied(record: QueueRecord & { kind: "copy" }, etag: string): readonly NameChange[];
+  uploaded(record: QueueRecord & { kind: "put" }, etag: string, settled: boolean): NameChanges;
+  copied(record: QueueRecord & { kind: "copy" }, etag: string, settled: boolean): NameChanges;
+  /** The object has its new metadata; `etag` undefined: it was replaced or removed by someone else before. */
+  described(
+    record: QueueRecord & { kind: "describe" },
+    etag: string | undefined,
+    settled: boolean,
+  ): NameChanges;
+  /** The local attributes that leave in the same transaction, since nothing but the object at the record's key is to tell them now. */
+  settledAttributes(record: QueueRecord): StateChange["attributes"];
   /**
    * `was.key` is about to be overwritten, and a copy saved what it held under `now`: a name with key `to` whose entry says
    * that its bytes are at `was` (key and etag; `was.key` may be the name's own key) has them at `now` from here on. A name
@@ -100,8 +118,8 @@ export interface QueueEvents {
 /** The queue that makes the bucket follow the namespace: order is kept per key, work on different keys runs side by side, retries never end. */
 export interface UploadQueue {
   plan(): QueuePlan;
-  /** Whether a waiting or running operation will write (`put`, `copy`) or remove (`delete`) `key`: the last one queued; undefined: none. */
-  fate(key: string): "put" | "copy" | "delete" | undefined;
+  /** Whether a waiting or running operation will write (`put`, `copy`, `describe`) or remove (`delete`) `key`: the last one queued; undefined: none. */
+  fate(key: string): QueueRecord["kind"] | undefined;
   /** Whether a queued delete is of a key that starts with `prefix`; costs a look at every queued key. */
   removesBelow(prefix: string): boolean;
   /** Resolves when no operation on `key` is running (waiting ones do not count). */

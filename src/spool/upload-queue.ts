@@ -3,6 +3,7 @@ import { setMaxListeners } from "node:events";
 import { log } from "../log.ts";
 import { FsError, toSystemFsError } from "../posix/errno.ts";
 import type { MountState } from "../state/mount-state.ts";
+import type { QueueRecord } from "../state/queue-record.ts";
 import { type Completion, completionOf, type DoneOutcome, writeCompletion } from "./completion.ts";
 import { Holds } from "./holds.ts";
 import { keysOf, type Operation, targetOf } from "./operation.ts";
@@ -89,7 +90,7 @@ export class BackgroundUploadQueue implements UploadQueue {
     });
   }
 
-  fate(key: string): "put" | "copy" | "delete" | undefined {
+  fate(key: string): QueueRecord["kind"] | undefined {
     return this.#graph.fate(key)?.record.kind;
   }
 
@@ -244,7 +245,8 @@ export class BackgroundUploadQueue implements UploadQueue {
   }
 
   #prepare({ record, over }: Operation): Promise<void> | undefined {
-    return over ? this.#events?.beforeReplace(targetOf(record)) : undefined;
+    const replaces = over || record.kind === "describe";
+    return replaces ? this.#events?.beforeReplace(targetOf(record)) : undefined;
   }
 
   async #attempt(operation: Operation): Promise<void> {
@@ -266,6 +268,10 @@ export class BackgroundUploadQueue implements UploadQueue {
     } catch (error) {
       operation.seenMs = undefined;
       if (!this.#abort.signal.aborted) {
+        if (this.#graph.isVain(operation)) {
+          await this.#finish(operation, { kind: "described", etag: undefined });
+          return;
+        }
         this.#retries.failed(operation, error, startedAt);
         this.#waiters.failed(
           operation,

@@ -16,11 +16,12 @@ const LOCAL = 1 << 9;
 const ATTRIBUTED = 1 << 10;
 const MARKER = 1 << 11;
 const HAS_UNTIL = 1 << 12; // else Infinity
-const LISTED_SHIFT = 13; // two bits: absent, finite, Infinity
+const LISTED_SHIFT = 13; // two bits: absent, finite, Infinity, extended
 const FOLDER_MARKER = 1 << 15;
 
 const EtagForm = { none: 0, text: 1, md5: 2, multipart: 3 } as const;
-const Listed = { absent: 0, finite: 1, infinite: 2 } as const;
+// extended: the form follows, and describedAt; all bits of the flags are taken
+const Listed = { absent: 0, finite: 1, infinite: 2, extended: 3 } as const;
 
 const md5Etag = /^([0-9a-f]{32})(?:-([1-9][0-9]{0,4}))?$/;
 
@@ -43,7 +44,7 @@ export function writeEntry(writer: RecordWriter, entry: NamespaceEntry): void {
       flag(entry.marker === true, MARKER) |
       flag(entry.folderMarker === true, FOLDER_MARKER) |
       flag(entry.until !== Infinity, HAS_UNTIL) |
-      (listed << LISTED_SHIFT),
+      ((entry.describedAt === undefined ? listed : Listed.extended) << LISTED_SHIFT),
   );
   writer.uint16(entry.mode);
   writer.varint(entry.ino);
@@ -64,7 +65,9 @@ export function writeEntry(writer: RecordWriter, entry: NamespaceEntry): void {
   if (entry.target !== undefined) writer.string(entry.target);
   if (entry.xattrs !== undefined) writeXattrs(writer, entry.xattrs);
   if (entry.until !== Infinity) writer.varint(wholeMs(entry.until));
+  if (entry.describedAt !== undefined) writer.varint(listed);
   if (listed === Listed.finite) writer.varint(wholeMs(entry.listedUntil ?? 0));
+  if (entry.describedAt !== undefined) writer.varint(entry.describedAt);
 }
 
 /** Reads what writeEntry() wrote. */
@@ -104,9 +107,11 @@ export function readEntry(reader: RecordReader): NamespaceEntry {
   if (flags & MARKER) entry.marker = true;
   if (flags & FOLDER_MARKER) entry.folderMarker = true;
   entry.until = flags & HAS_UNTIL ? reader.varint() : Infinity;
-  const listed = (flags >> LISTED_SHIFT) & 3;
+  const form = (flags >> LISTED_SHIFT) & 3;
+  const listed = form === Listed.extended ? reader.varint() : form;
   if (listed === Listed.finite) entry.listedUntil = reader.varint();
   else if (listed === Listed.infinite) entry.listedUntil = Infinity;
+  if (form === Listed.extended) entry.describedAt = reader.varint();
   return entry;
 }
 

@@ -32,7 +32,7 @@ export interface NamespaceEntry {
   readonly atime: Nanoseconds;
   readonly mtime: Nanoseconds;
   readonly ctime: Nanoseconds;
-  /** ETag of the object that holds the bytes; absent for what is no object, or not uploaded yet. */
+  /** ETag of the object that holds the bytes (of directories: of the marker, if it is known); absent for what is no object, or not uploaded yet. */
   readonly etag?: string;
   /** Key that holds the bytes when it is not the path's own (a rename that is still being copied). */
   readonly key?: string;
@@ -43,8 +43,13 @@ export interface NamespaceEntry {
   readonly xattrs?: Readonly<Record<string, Uint8Array>>;
   /** Exists on this host only (directories made here, symlinks, special files): no listing can say it is gone. */
   readonly local?: boolean;
-  /** Mode, owner or times were set on this host: a listing does not change them. */
+  /** Mode, owner or times were set on this host: a listing does not change them, nor does what the object says. */
   readonly attributed?: boolean;
+  /**
+   * Attributes are those that the object with this ETag says of itself, unless its Last-Modified is later than this
+   * (seconds since the epoch, the store's clock); 0: they were once. Absent: the object was not asked.
+   */
+  readonly describedAt?: number;
   /** A directory whose `path/` object exists in the bucket. */
   readonly marker?: boolean;
   /** A directory whose `path_$folder$` object exists in the bucket. */

@@ -29,6 +29,18 @@ export interface CopyRecord {
   /** Version that was renamed. */
   readonly etag: string;
   readonly size: number;
+  /** x-amz-meta-* that the copy gets instead of the source's; others of the source stay. */
+  readonly metadata?: Readonly<Record<string, string>>;
 }
 
-export type QueueRecord = PutRecord | DeleteRecord | CopyRecord;
+/** New metadata for the object at `key`: a copy of one version onto itself. */
+export interface DescribeRecord {
+  readonly kind: "describe";
+  readonly key: string;
+  /** Version that is meant; of an object that is still being made, what its making will tell. */
+  readonly etag: string;
+  readonly size: number;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+export type QueueRecord = PutRecord | DeleteRecord | CopyRecord | DescribeRecord;

@@ -8,6 +8,7 @@ import { outcome, randomStep, wholeTree } from "./operations.ts";
 /** Seeds that failed once stay here. */
 const KEPT_SEEDS: readonly number[] = [];
 const SEEDS = Array.from({ length: 40 }, (_, i) => i + 1);
+const OBJECT_SEEDS = Array.from({ length: 20 }, (_, i) => i + 1001);
 const STEPS = 200;
 
 let open: TestCore | undefined;
@@ -17,12 +18,15 @@ afterEach(async () => {
   open = undefined;
 });
 
-test.each([...KEPT_SEEDS, ...SEEDS])(
-  "the core does what a file system in memory does, seed %i",
-  async (seed) => {
+test.each([
+  ...[...KEPT_SEEDS, ...SEEDS].map((seed) => ({ seed, metadata: "index" })),
+  ...OBJECT_SEEDS.map((seed) => ({ seed, metadata: "object" })),
+])(
+  "the core does what a file system in memory does, seed $seed, metadata=$metadata",
+  async ({ seed, metadata }) => {
     const random = new Random(seed);
     const options = random.chance(50) ? { "stat-cache-ttl": "0", "negative-ttl": "0" } : {};
-    const test = await startCore(options);
+    const test = await startCore({ ...options, metadata });
     open = test;
     const model = new MemoryFileSystem();
     const done: string[] = [];
@@ -40,7 +44,8 @@ test.each([...KEPT_SEEDS, ...SEEDS])(
     }
     expect(await wholeTree(test.core.fileSystem)).toEqual(await wholeTree(model));
     await test.core.drained();
-    await test.reopen({ emptyCache: true });
+    // with metadata=object the bucket alone tells everything
+    await test.reopen({ emptyCache: true, freshState: metadata === "object" });
     expect(await wholeTree(test.core.fileSystem)).toEqual(await wholeTree(model));
   },
   60_000,

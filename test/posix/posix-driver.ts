@@ -27,6 +27,8 @@ export interface PosixDriver {
   readonly viaKernel: boolean;
   /** False where RENAME_EXCHANGE is refused with EINVAL, as many file systems do. */
   readonly canExchange?: boolean;
+  /** Bytes of an xattr's value that there is room for, where it is less than usual. */
+  readonly largeXattr?: number;
   lstat(path: string): Promise<PosixStat>;
   open(path: string, flags: number, mode?: number): Promise<PosixFile>;
   mkdir(path: string, mode?: number): Promise<void>;

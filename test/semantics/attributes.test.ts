@@ -1,6 +1,5 @@
-import { readFile as readText, rm } from "node:fs/promises";
+import { readFile as readText } from "node:fs/promises";
 import * as fs from "node:fs/promises";
-import { join } from "node:path";
 import { expect, test } from "vitest";
 import { fileSystemDriver } from "../posix/file-system-driver.ts";
 import type { PosixDriver } from "../posix/posix-driver.ts";
@@ -15,13 +14,7 @@ function driverOf(core: TestCore): PosixDriver {
 }
 
 /** As after a power cut. */
-async function loseIndex(core: TestCore): Promise<void> {
-  await core.core.close();
-  for (const name of ["index.mdb", "index.mdb-lock"]) {
-    await rm(join(core.options.spool.stateDirectory, name), { force: true });
-  }
-  await core.reopen();
-}
+const loseIndex = (core: TestCore): Promise<void> => core.reopen({ lostIndex: true });
 
 onMounts([], (scene) => {
   test("atime is not updated", async () => {

@@ -13,7 +13,7 @@ export interface TestCore {
   readonly s3: LoopbackS3;
   readonly options: MountOptions;
   core: Core;
-  reopen(how?: { emptyCache?: boolean; freshState?: boolean }): Promise<void>;
+  reopen(how?: { emptyCache?: boolean; freshState?: boolean; lostIndex?: boolean }): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -26,8 +26,11 @@ export async function startCore(options: Record<string, string> = {}): Promise<T
     s3,
     options: parsed,
     core: await openCore(parsed),
-    reopen: async ({ emptyCache = false, freshState = false } = {}) => {
+    reopen: async ({ emptyCache = false, freshState = false, lostIndex = false } = {}) => {
       await test.core.close();
+      for (const name of lostIndex ? ["index.mdb", "index.mdb-lock"] : []) {
+        await rm(join(parsed.spool.stateDirectory, name), { force: true });
+      }
       if (emptyCache) await rm(parsed.cache.directory, { recursive: true, force: true });
       if (freshState) await rm(parsed.spool.stateDirectory, { recursive: true, force: true });
       test.core = await openCore(parsed);

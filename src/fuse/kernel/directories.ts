@@ -38,7 +38,7 @@ function readdir(
   return andThen(listing, () => {
     stream.started = true;
     const from = Math.max(0, offset - DOTS);
-    return andThen(load(stream, from, request), () => {
+    return andThen(load(stream, from, request, plus), () => {
       const writer = new DirentWriter(size, plus);
       writeDots(stream, offset, writer);
       for (let at = from; ; at++) {
@@ -52,11 +52,17 @@ function readdir(
 }
 
 /** Sees to it that the batch holds the entry at `from`, if there is one. */
-function load(stream: DirectoryStream, from: number, request: Request): MaybePromise<void> {
+function load(
+  stream: DirectoryStream,
+  from: number,
+  request: Request,
+  plus: boolean,
+): MaybePromise<void> {
   const at = from - stream.batchOffset;
-  if (at >= 0 && at < stream.batch.length) return undefined;
-  return andThen(stream.handle.read(from, request), (batch) => {
+  if (at >= 0 && at < stream.batch.length && (stream.batchPlus || !plus)) return undefined;
+  return andThen(stream.handle.read(from, request, plus), (batch) => {
     stream.batch = batch;
+    stream.batchPlus = plus;
     stream.batchOffset = from;
   });
 }
@@ -83,7 +89,7 @@ function writeEntry(
     stream.touched.has(name) ||
     current?.isWrittenTo === true ||
     adapter.nodes.isContested(stream.node, name);
-  // without a type the name is gone
+  // without a type the name is gone, or its object was not asked: an inode must not be made before
   if (mayBeOld || stat.mode === 0 || !stream.node.attached)
     return writer.add(name, stat.ino, stat.mode, cookie);
   const node = adapter.nodes.bind(stream.node, name, stat);

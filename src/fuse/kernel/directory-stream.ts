@@ -9,6 +9,8 @@ export class DirectoryStream {
   readonly touched = new Set<string>();
   batch: readonly DirectoryEntry[] = [];
   batchOffset = 0;
+  /** Whether the batch has attributes. */
+  batchPlus = false;
   /** Whether a request has read from it: a rewind then takes a new listing. */
   started = false;
 

@@ -56,7 +56,9 @@ export class MemoryStore implements ObjectStore {
   async headObject(key: ObjectKey, options?: CallOptions): Promise<ObjectInfo | undefined> {
     return this.#call("HEAD", key, options, () => {
       const object = this.objects.get(key);
-      return object && { key, size: object.data.length, etag: object.etag, lastModified: 0 };
+      if (!object) return undefined;
+      const { data, etag, metadata = {} } = object;
+      return { key, size: data.length, etag, metadata, lastModified: 0 };
     });
   }
 
@@ -112,7 +114,8 @@ export class MemoryStore implements ObjectStore {
         throw new FsError("ESTALE", "etag is another one");
       }
       const etag = this.freshCopyEtags ? `copy-${this.#counter++}` : object.etag;
-      this.objects.set(to, { ...object, etag });
+      const metadata = options.replace?.metadata;
+      this.objects.set(to, { ...object, etag, ...(metadata === undefined ? {} : { metadata }) });
       return { etag };
     });
   }

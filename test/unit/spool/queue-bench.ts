@@ -14,6 +14,8 @@ export function quietEvents(): { -readonly [Name in keyof QueueEvents]: QueueEve
   return {
     uploaded: () => [],
     copied: () => [],
+    described: () => [],
+    settledAttributes: () => [],
     copyFailed: () => [],
     relocated: () => [],
     deleted: () => undefined,

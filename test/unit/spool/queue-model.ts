@@ -3,10 +3,11 @@ import { completionOf, type DoneOutcome } from "../../../src/spool/completion.ts
 import { begin, type Operation } from "../../../src/spool/operation.ts";
 import { GraphPlan } from "../../../src/spool/queue-plan.ts";
 import { QueueGraph } from "../../../src/spool/queue-graph.ts";
-import type { ObjectPlace, QueueEvents, QueuePlan } from "../../../src/spool/spool.ts";
+import type { QueuePlan } from "../../../src/spool/spool.ts";
 import type { StateChange } from "../../../src/state/mount-state.ts";
 import type { QueueRecord } from "../../../src/state/queue-record.ts";
 import { applyNames, type Entry, ModelBucket } from "./model-bucket.ts";
+import { modelEvents } from "./model-events.ts";
 import type { Random } from "../../support/random.ts";
 
 interface OpenChange {
@@ -25,6 +26,7 @@ export class QueueModel {
   readonly #bucket = new ModelBucket();
   readonly #random: Random;
   readonly #keys: readonly string[];
+  readonly #describes: boolean;
   #durable = new Map<string, Entry>();
   #visible = new Map<string, Entry>();
   readonly #journal = new Map<number, QueueRecord>();
@@ -35,14 +37,17 @@ export class QueueModel {
   #seq = 1;
   readonly #completing = new Set<Operation>();
 
-  constructor(random: Random, keys: readonly string[]) {
+  /** `describes`: names get new metadata, too. */
+  constructor(random: Random, keys: readonly string[], describes = false) {
+    this.#describes = describes;
     this.#random = random;
     this.#keys = keys;
     for (const key of keys) {
       if (random.chance(50)) continue;
       const etag = this.#bucket.create(key);
       this.#bucket.objects.set(key, etag);
-      this.#durable.set(key, { key, etag });
+      this.#bucket.metadata.set(key, etag);
+      this.#durable.set(key, { key, etag, says: etag, isPending: false });
     }
     this.#visible = new Map(this.#durable);
   }
@@ -52,6 +57,7 @@ export class QueueModel {
     const dice = this.#random.integer(100);
     if (dice < 12) this.#write(this.#random.pick(this.#keys));
     else if (dice < 18) this.#unlink();
+    else if (this.#describes && dice < 26) this.#describe();
     else if (dice < 36) this.#rename();
     else if (dice < 55) this.#startOne();
     else if (dice < 74) this.#finishOne();
@@ -76,6 +82,8 @@ export class QueueModel {
   result(): {
     bucket: Record<string, string | undefined>;
     names: Record<string, string | undefined>;
+    metadata: Record<string, string>;
+    said: Record<string, string>;
   } {
     const names = [...this.#visible].map(([name, entry]): [string, string] => {
       if (!("key" in entry) || entry.key !== name) throw new Error(`${name} is not at its key`);
@@ -84,14 +92,28 @@ export class QueueModel {
     return {
       bucket: this.#bucket.contents(this.#bucket.objects),
       names: this.#bucket.contents(names),
+      metadata: Object.fromEntries(this.#bucket.metadata),
+      said: Object.fromEntries([...this.#visible].map(([name, { says }]) => [name, says])),
     };
   }
 
   #write(name: string): void {
     const staged = this.#bucket.create(name);
     this.#files.set(staged, 0);
-    this.#plan(`write ${name}`, [[name, { staged, over: this.#isAtKey(name) }]], (plan) => {
-      plan.put({ key: name, staged, size: 1, inBucket: this.#isAtKey(name) });
+    const over = this.#isAtKey(name);
+    const entry = { staged, over, says: staged, isPending: true };
+    this.#plan(`write ${name}`, [[name, entry]], (plan) => {
+      plan.put({ key: name, staged, size: 1, inBucket: over, metadata: { says: staged } });
+    });
+  }
+
+  #describe(): void {
+    const name = this.#random.pick(this.#keys);
+    const entry = this.#visible.get(name);
+    if (entry === undefined) return;
+    const says = this.#bucket.create(name);
+    this.#plan(`describe ${name}`, [[name, { ...entry, says, isPending: true }]], (plan) => {
+      plan.describe({ key: name, etag: "etag" in entry ? entry.etag : "", size: 1 }, { says });
     });
   }
 
@@ -121,14 +143,16 @@ export class QueueModel {
         const makeRoom = (): void => plan.delete(from, isAtKey);
         if ("staged" in entry) {
           makeRoom();
-          plan.put({ key: to, staged: entry.staged, size: 1, inBucket });
+          const metadata = { says: entry.says };
+          plan.put({ key: to, staged: entry.staged, size: 1, inBucket, metadata });
           return;
         }
         // the name's own key is not where its bytes are: a copy to it still waits, or runs
         const isPending = entry.key !== from;
         const deleteFirst = this.#random.chance(50);
         if (isPending && deleteFirst) makeRoom();
-        plan.move({ ...entry, size: 1 }, { key: to, inBucket });
+        const metadata = entry.isPending ? { metadata: { says: entry.says } } : {};
+        plan.move({ ...entry, size: 1 }, { key: to, inBucket, ...metadata });
         if (isPending && !deleteFirst) makeRoom();
       },
     );
@@ -208,7 +232,12 @@ export class QueueModel {
     const outcome = known ?? this.#apply(operation.record);
     this.#done.set(operation, outcome);
     const names = new Map<string, Entry | undefined>();
-    const { change } = completionOf(this.#graph, this.#events(names), operation, outcome);
+    const { change } = completionOf(
+      this.#graph,
+      modelEvents(this.#visible, names),
+      operation,
+      outcome,
+    );
     this.#say(`done ${operation.seq} ${JSON.stringify([...names])}`);
     this.#completing.add(operation);
     this.#mutate(change, names, {
@@ -227,33 +256,6 @@ export class QueueModel {
       throw new Error(`staged file ${record.staged} is gone`);
     }
     return this.#bucket.apply(record);
-  }
-
-  #events(names: Map<string, Entry | undefined>): QueueEvents {
-    const change = (name: string, next: (entry: Entry) => Entry | undefined): [] => {
-      const entry = names.get(name) ?? this.#visible.get(name);
-      const changed = entry && next(entry);
-      if (changed) names.set(name, changed);
-      return [];
-    };
-    const moved = (name: string, was: ObjectPlace, now: ObjectPlace): [] =>
-      change(name, (entry) =>
-        "key" in entry && entry.key === was.key && entry.etag === was.etag ? now : undefined,
-      );
-    return {
-      uploaded: ({ key, staged }, etag) =>
-        change(key, (entry) =>
-          "staged" in entry && entry.staged === staged ? { key, etag } : undefined,
-        ),
-      copied: (record, etag) =>
-        moved(record.to, { key: record.from, etag: record.etag }, { key: record.to, etag }),
-      relocated: moved,
-      deleted: () => undefined,
-      copyFailed: () => {
-        throw new Error("no one else touches the bucket");
-      },
-      beforeReplace: () => Promise.resolve(),
-    };
   }
 
   #mutate(

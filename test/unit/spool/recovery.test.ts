@@ -68,7 +68,7 @@ test("a file that is gone is an error, unless the cache has it", async () => {
   expect(report.failed.size).toBe(0);
   bench.queue.start(bench.events);
   await bench.queue.drained();
-  expect(uploaded).toHaveBeenCalledExactlyOnceWith(expect.anything(), "etag-of-a");
+  expect(uploaded).toHaveBeenCalledExactlyOnceWith(expect.anything(), "etag-of-a", true);
   expect(bench.state.journal.size).toBe(0);
   expect(bench.store.log).toEqual([]);
 });

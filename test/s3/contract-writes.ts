@@ -10,7 +10,7 @@ import { type Contract, put } from "./contract-test.ts";
 const MiB = 2 ** 20;
 
 /** Part of the contract. */
-export function copyAndDeleteTests(contract: Contract): void {
+export function copyAndDeleteTests(contract: Contract, { traits }: TestServer): void {
   contract("copyObject() copies bytes and metadata", async (store) => {
     const from = asKey("copy/from + %ü");
     const metadata = { mode: "33188" };
@@ -22,6 +22,26 @@ export function copyAndDeleteTests(contract: Contract): void {
     expect(head).toMatchObject({ size: 1000, etag: copied.etag, metadata });
     expect(rampBytes(1000).equals(await bytesOf(await store.getObject(to)))).toBe(true);
   });
+
+  if (traits.keepsMetadata !== true) {
+    contract("copyObject() onto itself replaces what describes the object", async (store) => {
+      const key = asKey("copy/itself");
+      const source = bufferUploadSource(rampBytes(1000));
+      const before = { contentType: "text/x-one", metadata: { mode: "33188", gone: "x" } };
+      const { etag } = await store.putObject(key, source, before);
+      const replace = {
+        contentType: "text/x-two",
+        metadata: { mode: "33206" },
+        httpHeaders: { "cache-control": "max-age=9" },
+      };
+      await store.copyObject(key, key, { size: 1000, ifMatch: etag, replace });
+      const head = await store.headObject(key);
+      expect(head).toMatchObject({ size: 1000, ...replace });
+      expect(head?.metadata).toEqual(replace.metadata);
+      const seconds = Math.floor((head?.lastModified ?? 0) / 1000);
+      expect(store.storeTime).toBeGreaterThanOrEqual(seconds);
+    });
+  }
 
   contract("copyObject() of another version rejects with ESTALE", async (store) => {
     const from = asKey("copy/changed");

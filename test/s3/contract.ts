@@ -47,7 +47,7 @@ export function objectStoreContract(server: TestServer): void {
     objectTests(contract);
     rangeTests(contract);
     listTests(contract);
-    copyAndDeleteTests(contract);
+    copyAndDeleteTests(contract, server);
     multipartTests(contract, server);
     conditionTests(contract, server);
     bucketTests(contract, () => running, server);

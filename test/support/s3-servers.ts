@@ -20,6 +20,8 @@ export interface ServerTraits {
   readonly conditionalPut: boolean;
   /** Complete answers another ETag than HEAD does later (gofakes3). */
   readonly foreignCompleteEtag?: boolean;
+  /** A copy with REPLACE keeps the source's metadata (gofakes3). */
+  readonly keepsMetadata?: boolean;
   /** Name for `S3Config.provider`. */
   readonly provider: string;
 }
@@ -139,6 +141,7 @@ export const gofakes3 = binaryServer(
     minPartSize: false,
     conditionalPut: true,
     foreignCompleteEtag: true,
+    keepsMetadata: true,
     provider: "gofakes3",
   },
   {

@@ -21,7 +21,7 @@ export function metadata(core: TestCore, key: string): Record<string, string> {
   return Object.fromEntries(pairs.map(([name, value]) => [name.slice(11), value]));
 }
 
-/** Puts an object that another tool made. */
+/** Puts an object with metadata that another tool made. */
 export function putObject(
   core: TestCore,
   key: string,
@@ -29,12 +29,20 @@ export function putObject(
   meta: Record<string, string>,
   more: Record<string, string> = {},
 ): void {
+  const named = Object.entries(meta).map(([name, value]) => [`x-amz-meta-${name}`, value]);
+  putRecorded(core, key, text, { ...more, ...Object.fromEntries(named) });
+}
+
+/** Puts an object with these headers. */
+export function putRecorded(
+  core: TestCore,
+  key: string,
+  text: string,
+  headers: Readonly<Record<string, string>>,
+): void {
   core.s3.putText(key, text);
   const object = core.s3.bucket.objects.get(key);
-  const named = Object.entries(meta).map(([name, value]) => [`x-amz-meta-${name}`, value]);
-  if (object) {
-    core.s3.bucket.put({ ...object, headers: { ...more, ...Object.fromEntries(named) } });
-  }
+  if (object) core.s3.bucket.put({ ...object, headers });
 }
 
 /** As another host sees the bucket: nothing is known. */

@@ -13,6 +13,7 @@ import { localAttributesOf, newEntry } from "./entries.ts";
 import type { CallContext, DirectoryHandle, Entry } from "./file-system.ts";
 import { ownerOf } from "./files.ts";
 import { directoryChange } from "./keep-directory.ts";
+import { linger } from "./linger.ts";
 import type { Listings } from "./listings.ts";
 import type { Lookup } from "./lookup.ts";
 import { markerKeys } from "./markers.ts";
@@ -83,7 +84,10 @@ export class Directories {
     const plan = this.#queue.plan();
     const key = `${this.#keys.toKey(path)}/`;
     const metadata = isTold ? { metadata: metadataOf(entry) } : {};
-    if (marker) plan.put({ key, staged: marker.id, size: 0, inBucket: false, ...metadata });
+    if (marker) {
+      plan.put({ key, staged: marker.id, size: 0, inBucket: false, ...metadata });
+      linger(this.#queue, marker.id);
+    }
     await this.#commit(plan, {
       names: [
         { parent: directory.entry.ino, name, entry },

@@ -14,6 +14,7 @@ import { ownerOf } from "./files.ts";
 import type { Lookup } from "./lookup.ts";
 import type { Located, Namespace } from "./namespace.ts";
 import type { OpenReads } from "./open-reads.ts";
+import { linger } from "./linger.ts";
 import { metadataOf } from "./posix-metadata.ts";
 import type { Sessions } from "./sessions.ts";
 import { readTarget } from "./symlink-target.ts";
@@ -157,7 +158,10 @@ export class Names {
     const touched = namespace.touchDirectory(directory);
     const change = { parent: directory.entry.ino, name, entry };
     const plan = queue.plan();
-    if (staged) this.#planNew(plan, path, entry, staged);
+    if (staged) {
+      this.#planNew(plan, path, entry, staged);
+      linger(queue, staged.id);
+    }
     try {
       await namespace.mutate({
         names: touched ? [change, touched] : [change],

@@ -4,17 +4,12 @@ import { FsError } from "../posix/errno.ts";
 import type { Spool, UploadQueue } from "../spool/spool.ts";
 import type { NamespaceEntry } from "../state/namespace-entry.ts";
 import type { CoreOptions, KeyMap } from "./core-options.ts";
+import { LINGER_MS } from "./linger.ts";
 import { metadataOf } from "./posix-metadata.ts";
 import { hasDefaultAttributes, localAttributesOf } from "./entries.ts";
 import type { Namespace } from "./namespace.ts";
 import type { Sessions } from "./sessions.ts";
 import type { WriteSession } from "./write-session.ts";
-
-/**
- * How long a closed file waits before its upload starts: programs that write under a temporary name (rsync, editors)
- * rename it within milliseconds of close(2), and then it costs one PUT instead of PUT, COPY and DELETE.
- */
-const LINGER_MS = 100;
 
 export class Publisher {
   readonly #namespace: Namespace;

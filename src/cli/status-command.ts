@@ -57,6 +57,9 @@ export function describeStatus(status: DaemonStatus, now: number): string {
   const rows = [
     ["queue", describeQueue(status.queue, now)],
     ["cache", describeCache(status.cache)],
+    ...(status.names === undefined
+      ? []
+      : [["names", `${status.names.waiting} only in memory: ${status.names.failure}`]]),
     ["requests", describeRequests(status.requests)],
     [
       "daemon",

@@ -21,6 +21,7 @@ import { recoverSpool } from "../spool/recovery.ts";
 import { BackgroundUploadQueue } from "../spool/upload-queue.ts";
 import type { UploadQueueOptions } from "../spool/upload-queue-options.ts";
 import { openMountState } from "../state/open-mount-state.ts";
+import type { MountState } from "../state/mount-state.ts";
 import { acquireStateLock } from "../state/state-lock.ts";
 import { BucketCheck } from "./bucket-check.ts";
 import type { DaemonParts, MountedFileSystem } from "./mount-contract.ts";
@@ -120,7 +121,7 @@ async function openParts(
   return {
     fileSystem,
     keys,
-    status: () => ({ queue: queueStatus(queue), cache: cache.status(), requests: store.requests }),
+    status: () => coreStatus({ queue, state, cache, store }),
     drained: (below) => queue.drained(below),
     close: async () => {
       await queue.stop();
@@ -283,6 +284,21 @@ function storeConfig(s3: S3Options): S3Config {
 function encryptionOf(s3: S3Options): Encryption | undefined {
   if (s3.sse === undefined) return undefined;
   return s3.sse === "AES256" ? { kind: "AES256" } : { kind: "aws:kms", keyId: s3.sseKmsKey };
+}
+
+function coreStatus(parts: {
+  queue: BackgroundUploadQueue;
+  state: MountState;
+  cache: BlockCache;
+  store: S3ObjectStore;
+}): ReturnType<Core["status"]> {
+  const { backlog } = parts.state;
+  return {
+    queue: queueStatus(parts.queue),
+    cache: parts.cache.status(),
+    ...(backlog && { names: { waiting: backlog.changes, failure: backlog.reason } }),
+    requests: parts.store.requests,
+  };
 }
 
 function queueStatus(queue: BackgroundUploadQueue): MountStatus["queue"] {

@@ -12,6 +12,8 @@ export interface MountStatus {
     /** Why the cache is bypassed, if it is. */
     readonly failure?: string;
   };
+  /** Present while names cannot be written to the index: how many stay in memory, and why. */
+  readonly names?: { readonly waiting: number; readonly failure: string };
   /** Requests sent so far by verb, retries included. */
   readonly requests: Readonly<Record<string, number>>;
   /** The FUSE adapter at work, such as "kernel". */

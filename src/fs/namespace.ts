@@ -1,5 +1,6 @@
 // The names of the mount as its users see them: what the state folder holds, and over it the files that were created
 // but not closed yet (their names must not survive a crash, so they are kept in memory only).
+import { FsError } from "../posix/errno.ts";
 import { type Nanoseconds, nowNs } from "../posix/stat.ts";
 import { ROOT_INO, type MountState, type StateChange } from "../state/mount-state.ts";
 import type { NameChange, NamespaceEntry } from "../state/namespace-entry.ts";
@@ -112,8 +113,13 @@ export class Namespace {
     }
   }
 
-  /** A durable change of ours: visible at once. */
+  /** A durable change of ours: visible at once. Rejects with FsError, with everything as before. */
   mutate(change: StateChange): Promise<void> {
+    try {
+      this.#assertRoom();
+    } catch (error) {
+      return Promise.reject(error);
+    }
     for (const { parent, name } of change.names ?? []) {
       this.touch(parent, name);
       const names = this.#created.get(parent);
@@ -122,12 +128,15 @@ export class Namespace {
     return this.#state.mutate(change);
   }
 
-  /** What S3 said: kept, not durable. */
+  /** What S3 said: kept, not durable. Throws FsError when it is a listing and memory is full of names. */
   learn(names: readonly NameChange[]): void {
+    if (names.length > 1) this.#assertRoom();
     if (names.length > 0) this.#state.learn(names);
   }
 
+  /** Throws FsError when nothing of what S3 says could be kept. */
   observe(): Observation {
+    this.#assertRoom();
     const observed = { names: new Set<string>(), keys: new Set<string>() };
     this.#observations.add(observed);
     return {
@@ -146,6 +155,13 @@ export class Namespace {
     if (entry?.ino !== directory.entry.ino) return undefined;
     const { parent, name } = directory;
     return { parent, name, entry: { ...entry, mtime: at, ctime: at } };
+  }
+
+  /** Not for what the queue has done, which has to be recorded, and not for known names that change. */
+  #assertRoom(): void {
+    const { backlog } = this.#state;
+    if (backlog?.isFull !== true) return;
+    throw new FsError("EIO", `Cannot keep more names in memory: ${backlog.reason}`);
   }
 
   nextIno(): number {

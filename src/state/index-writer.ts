@@ -1,6 +1,6 @@
 // Carries name changes from memory into index.mdb: in order, in batches, and mutations only once the journal has them.
 import { log } from "../log.ts";
-import type { NameCoverage } from "./mount-state.ts";
+import type { NameBacklog, NameCoverage } from "./mount-state.ts";
 import type { NameChange } from "./namespace-entry.ts";
 import type { IndexMeta, NameIndex } from "./name-index.ts";
 import type { NameCell, NameOverlay } from "./name-overlay.ts";
@@ -12,6 +12,8 @@ const BATCH_CHANGES = 512;
 // Changes in memory above which those who learn names without end wait: about 10 MB.
 const ENOUGH_CHANGES = 16_384;
 const RETRY_MS = 2000;
+// What may pile up in memory while the index cannot be written: about 60 MB.
+const MOST_CHANGES = 100_000;
 
 /** Changes that go to the index together. */
 export interface IndexStep {
@@ -35,7 +37,9 @@ export class IndexWriter {
   private applied: number;
   private timer: NodeJS.Timeout | undefined;
   private running: Promise<void> | undefined;
-  private failing = false;
+  /** Why the last batch was not written. */
+  private failure: string | undefined;
+  private saidFull = false;
   private coverage: NameCoverage | undefined;
   private changes = 0;
   private waiters: (() => void)[] = [];
@@ -61,6 +65,10 @@ export class IndexWriter {
     this.steps.push(step);
     this.changes += step.cells.length;
     if (step.state === "ready") this.schedule();
+    if (this.backlog?.isFull === true && !this.saidFull) {
+      this.saidFull = true;
+      log.error("%d names wait in memory, more are refused: %s", this.changes, this.failure);
+    }
     return step;
   }
 
@@ -74,6 +82,12 @@ export class IndexWriter {
     this.schedule();
   }
 
+  get backlog(): NameBacklog | undefined {
+    const { changes, failure } = this;
+    if (failure === undefined) return undefined;
+    return { changes, reason: failure, isFull: changes >= MOST_CHANGES };
+  }
+
   /** Resolves when the backlog is short; undefined when it is. */
   room(): Promise<void> | undefined {
     if (this.changes < ENOUGH_CHANGES) return undefined;
@@ -84,16 +98,20 @@ export class IndexWriter {
   async drain(): Promise<boolean> {
     clearTimeout(this.timer);
     this.timer = undefined;
-    this.failing = false;
+    this.failure = undefined;
     do {
       await this.start();
-    } while (!this.failing && this.steps[0] !== undefined && this.steps[0].state !== "waiting");
+    } while (
+      this.failure === undefined &&
+      this.steps[0] !== undefined &&
+      this.steps[0].state !== "waiting"
+    );
     return this.steps.length === 0;
   }
 
   private schedule(): void {
     if (this.timer !== undefined || this.running !== undefined) return;
-    const delay = this.failing ? RETRY_MS : DELAY_MS;
+    const delay = this.failure !== undefined ? RETRY_MS : DELAY_MS;
     this.timer = setTimeout(() => {
       this.timer = undefined;
       void this.start();
@@ -153,12 +171,14 @@ export class IndexWriter {
         ...(coverage === undefined ? {} : { coverage }),
       });
     } catch (error) {
-      if (!this.failing)
-        log.warn("Names stay in memory: %s", error instanceof Error ? error.message : error);
-      this.failing = true;
+      const reason = error instanceof Error ? error.message : String(error);
+      if (this.failure === undefined) log.warn("Names stay in memory: %s", reason);
+      this.failure = reason;
       return false;
     }
-    this.failing = false;
+    if (this.failure !== undefined) log.info("The index of names is written again");
+    this.failure = undefined;
+    this.saidFull = false;
     for (const cell of cells) this.overlay.settle(cell);
     this.applied = applied;
     this.coverage = coverage;

@@ -6,7 +6,7 @@ import { MAX_KEY_BYTES } from "./environment.ts";
 import { PARENT_BYTES } from "./index-key.ts";
 import { IndexWriter } from "./index-writer.ts";
 import type { Journal, JournalWrite } from "./journal.ts";
-import type { MountState, NameCoverage, StateChange } from "./mount-state.ts";
+import type { MountState, NameBacklog, NameCoverage, StateChange } from "./mount-state.ts";
 import type { IndexMeta, NameIndex } from "./name-index.ts";
 import { type NameCell, NameOverlay } from "./name-overlay.ts";
 import type { LocalAttributes, NameChange, NamespaceEntry } from "./namespace-entry.ts";
@@ -158,6 +158,10 @@ export class LmdbMountState implements MountState {
 
   room(): Promise<void> | undefined {
     return this.indexWriter.room();
+  }
+
+  get backlog(): NameBacklog | undefined {
+    return this.indexWriter.backlog;
   }
 
   get coverage(): NameCoverage | undefined {

@@ -47,6 +47,14 @@ export interface NameCoverage {
   readonly crawl?: CrawlPosition;
 }
 
+/** Changes of names that stay in memory because the index cannot be written. */
+export interface NameBacklog {
+  readonly changes: number;
+  readonly reason: string;
+  /** So many that nothing should be added. */
+  readonly isFull: boolean;
+}
+
 /**
  * Names are read synchronously (about 2 us). A change is visible to readers when the call returns and durable when its
  * promise resolves; LMDB commits are grouped over concurrent callers and run off the main thread.
@@ -66,6 +74,9 @@ export interface MountState {
   learn(names: readonly NameChange[]): void;
   /** Resolves when few names wait to be written to the index; undefined: so it is. */
   room(): Promise<void> | undefined;
+
+  /** Undefined while the index can be written. */
+  readonly backlog: NameBacklog | undefined;
 
   /** Undefined: nothing is promised. */
   readonly coverage: NameCoverage | undefined;

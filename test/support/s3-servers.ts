@@ -211,7 +211,7 @@ async function answering(config: S3Config, child: ChildProcess): Promise<void> {
 }
 
 /** The one verb our store has not: PUT of a bucket, signed by hand. */
-async function createBucket(config: S3Config): Promise<void> {
+async function createBucket(config: S3Config, until = Date.now() + startMs): Promise<void> {
   const { host } = new URL(config.endpoint ?? "");
   const date = new Date().toISOString().replace(/[-:]|\.\d+/g, "");
   const hash = createHash("sha256").digest("hex");
@@ -232,5 +232,10 @@ async function createBucket(config: S3Config): Promise<void> {
       authorization: `AWS4-HMAC-SHA256 Credential=${credential}, SignedHeaders=${names}, Signature=${signature}`,
     },
   });
+  // MinIO answers before it is ready
+  if (answer.status === 503 && Date.now() < until) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    return createBucket(config, until);
+  }
   if (!answer.ok) throw new Error(`Cannot create bucket: ${answer.status} ${await answer.text()}`);
 }

@@ -6,6 +6,7 @@ import type { QueueRecord } from "../../../src/state/queue-record.ts";
 
 /** Only what the queue uses; names are counted, not kept. */
 export class MemoryState implements MountState {
+  readonly backlog = undefined;
   readonly rebuilt = false;
   readonly journal: Map<number, QueueRecord>;
   readonly changes: StateChange[] = [];

@@ -1,6 +1,10 @@
 // The loopback server itself, where pailfs does not ask what other tools do.
+import { readdir, readlink } from "node:fs/promises";
+import { get } from "node:http";
+import { dir } from "tmp-promise";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { LoopbackS3 } from "../support/loopback-s3/loopback-s3.ts";
+import { waitUntil } from "../support/mount/wait-until.ts";
 
 let loopback: LoopbackS3;
 
@@ -56,3 +60,37 @@ test("ListObjectsV2 takes no marker", async () => {
   expect(all(page, "Key")).toEqual(["a", "b"]);
   expect(all(page, "KeyCount")).toEqual(["2"]);
 });
+
+/** How many files below `path` this process has open. */
+async function openBelow(path: string): Promise<number> {
+  const fds = await readdir("/proc/self/fd");
+  const links = fds.map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => ""));
+  return (await Promise.all(links)).filter((link) => link.startsWith(path)).length;
+}
+
+test.each([0, 5_000_000])(
+  "a reader that goes away leaves nothing open (bandwidth %s)",
+  async (bandwidth) => {
+    const folder = await dir({ unsafeCleanup: true });
+    const server = await LoopbackS3.start({ strict: false, directory: folder.path });
+    const url = `${server.endpoint}/bucket/large`;
+    await fetch(url, { method: "PUT", body: Buffer.alloc(16 * 2 ** 20) });
+    server.settings.bandwidth = bandwidth;
+    await Promise.all(
+      Array.from({ length: 12 }, async () => {
+        await new Promise<void>((resolve) => {
+          const request = get(url, (answer) =>
+            answer.once("data", () => {
+              request.destroy();
+              resolve();
+            }),
+          );
+          request.on("error", () => undefined);
+        });
+      }),
+    );
+    await waitUntil("all bodies are closed", async () => (await openBelow(folder.path)) === 0);
+    await server.close();
+    await folder.cleanup();
+  },
+);

@@ -83,7 +83,8 @@ export async function replyBody(
       await tear(response, effect);
       return;
     }
-    if (!room) await drained(response);
+    // gone while we waited: nothing more will be told
+    if (!room && !response.destroyed) await drained(response);
     if (response.destroyed) return;
     await pace.passed(part.length);
   }

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from . import reading, writing
+from . import reading, trees, writing
 from .file_systems import FileSystem
 from .run import Result, Run
 
@@ -36,6 +36,8 @@ class Case:
     bars: tuple[Bar, ...]
     bound: Callable[[Run], dict[str, float]] | None = None
     bound_is: str = ""
+    # measured for pailfs alone: the others would take minutes
+    alone: bool = False
 
 
 def _at_most(key: str, limit: float, text: str, unit: str = "s") -> Bar:
@@ -68,6 +70,11 @@ def _near_bound(key: str, factor: float, text: str) -> Bar:
 def _three_lists(rows: Rows) -> Verdict:
     asked = rows["pailfs"].requests
     return requests_text(asked), set(asked) <= {"LIST"} and asked.get("LIST", 0) <= 3
+
+
+def _hundred_lists(rows: Rows) -> Verdict:
+    asked = rows["pailfs"].requests
+    return requests_text(asked), set(asked) <= {"LIST"} and asked.get("LIST", 0) <= 100
 
 
 def _no_read_served(rows: Rows) -> Verdict:
@@ -171,6 +178,69 @@ CASES = (
         reading.list_long,
         (Metric("time", "time", "s"),),
         (Bar("3 LIST, no HEAD", _three_lists),),
+    ),
+    Case(
+        "list-large",
+        "ls -l of 100,000 objects",
+        15,
+        trees.list_large,
+        (
+            Metric("time", "time", "s"),
+            Metric("first", "first name", "ms"),
+            Metric("peak", "peak RSS", "MiB"),
+        ),
+        (
+            _at_most("time", 4, "<= 4 s"),
+            Bar("100 LIST, no HEAD", _hundred_lists),
+        ),
+        alone=True,
+    ),
+    Case(
+        "walk",
+        "find over 1,515 directories of one file or directory each",
+        15,
+        trees.walk,
+        (
+            Metric("time", "time", "s"),
+            Metric("lists", "LIST", "count"),
+            Metric("again", "again", "s"),
+            Metric("more", "requests again", "count", compared=False),
+        ),
+        (
+            _at_most("time", 1.3, "<= 1.3 s"),
+            _at_most("lists", 12, "<= 12 LIST", "count"),
+            _at_most("more", 0, "again: no request", "count"),
+        ),
+    ),
+    Case(
+        "synapse-download",
+        "A cold download of Synapse (isfile, open, read of 100 KB) from 1,000,000 objects",
+        15,
+        trees.synapse_download,
+        (Metric("time", "time", "ms"), Metric("each", "requests each", "count")),
+        (
+            _at_most("each", 3, "<= 3 requests", "count"),
+            _at_most("time", 0.075, "3 round trips: <= 75 ms", "ms"),
+        ),
+    ),
+    Case(
+        "rename-directory",
+        "A directory of 1,000 objects renamed",
+        15,
+        trees.rename_directory,
+        (Metric("returned", "until rename", "s"), Metric("stored", "until in the bucket", "s")),
+        (_at_most("stored", 2, "in the bucket <= 2 s"),),
+    ),
+    Case(
+        "remove-tree",
+        "rm -rf of 1,000 small files",
+        15,
+        trees.remove_tree,
+        (Metric("returned", "until rm", "s"), Metric("stored", "until in the bucket", "s")),
+        (
+            _at_most("returned", 1, "rm <= 1 s"),
+            _at_most("stored", 3, "in the bucket <= 3 s"),
+        ),
     ),
     Case(
         "streams",

@@ -29,10 +29,20 @@ class Sizes:
     names_each: int = 20
     listed: int = 2500
     small: int = 100
+    tree_files: int = 757
+    tree_size: int = 1000
+    listed_large: int = 100_000
+    bucket_of_synapse: int = 1_000_000
 
 
 FULL = Sizes(big_mib=1000, stream_mib=200, closes=200)
-QUICK = Sizes(big_mib=100, stream_mib=20, closes=50)
+QUICK = Sizes(
+    big_mib=100,
+    stream_mib=20,
+    closes=50,
+    listed_large=10_000,
+    bucket_of_synapse=50_000,
+)
 
 
 @dataclass
@@ -91,6 +101,17 @@ class Run:
         del big
         self._put_many("lookups", self.sizes.callers * self.sizes.names_each)
         self._put_many("list", self.sizes.listed)
+
+    @contextlib.contextmanager
+    def synthetic(
+        self, prefix: str, count: int, size: int, sharded: bool = False
+    ) -> Iterator[None]:
+        """Objects in the bucket that the reading cases share, for one measurement."""
+        self.server.put_synthetic(prefix, count, size, sharded)
+        try:
+            yield
+        finally:
+            self.server.delete_synthetic(prefix)
 
     def curl(self, path: str, *more: str) -> tuple[float, str]:
         """Seconds that one transfer takes, and what --write-out said."""

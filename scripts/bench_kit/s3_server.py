@@ -68,6 +68,15 @@ class S3Server:
         if self.client.admin("POST", "settings", body).status != 200:
             self.client.admin("POST", f"latency?ms={milliseconds}")
 
+    def put_synthetic(self, prefix: str, count: int, size: int, sharded: bool = False) -> None:
+        """Objects in the first bucket that take no memory; only the loopback S3 can."""
+        wanted = {"prefix": prefix, "count": count, "size": size, "sharded": sharded}
+        if self.client.admin("POST", "synthetic", json.dumps(wanted).encode()).status != 200:
+            raise RuntimeError("this server cannot make synthetic objects")
+
+    def delete_synthetic(self, prefix: str) -> None:
+        self.client.admin("POST", "delete", json.dumps({"prefix": prefix}).encode())
+
     @contextlib.contextmanager
     def counting(self) -> Iterator[dict[str, int]]:
         """Requests that others sent while the block ran, by verb; filled at its end."""

@@ -7,11 +7,12 @@ interface SyntheticRequest {
   readonly prefix: string;
   readonly count: number;
   readonly size: number;
+  readonly sharded?: boolean;
 }
 
 /**
  * GET counts, log, keys?prefix=, settings; POST reset, settings (JSON of LoopbackSettings' fields), fault (JSON of a
- * Fault), clear-faults, synthetic ({prefix, count, size}), ramp ({prefix: key, count: seed, size}), delete ({prefix}).
+ * Fault), clear-faults, synthetic ({prefix, count, size, sharded}), ramp ({prefix: key, count: seed, size}), delete ({prefix}).
  */
 export async function answerAdmin(
   loopback: LoopbackS3,
@@ -50,7 +51,7 @@ function tell(loopback: LoopbackS3, name: string, url: URL): unknown {
 }
 
 function act(loopback: LoopbackS3, name: string, value: unknown): unknown {
-  const { prefix, count, size } = value as SyntheticRequest;
+  const { prefix, count, size, sharded } = value as SyntheticRequest;
   switch (name) {
     case "reset":
       loopback.reset();
@@ -65,7 +66,7 @@ function act(loopback: LoopbackS3, name: string, value: unknown): unknown {
       loopback.faults.clear();
       break;
     case "synthetic":
-      loopback.putSynthetic(prefix, count, size);
+      loopback.putSynthetic(prefix, count, size, sharded);
       break;
     case "ramp":
       loopback.putRamp(prefix, size, count);

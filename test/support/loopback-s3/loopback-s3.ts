@@ -132,10 +132,11 @@ export class LoopbackS3 {
     this.faults.clear();
   }
 
-  /** Adds `count` objects `${prefix}${i}` of ramp bytes that take no memory. */
-  putSynthetic(prefix: string, count: number, size: number): void {
+  /** Adds `count` objects `${prefix}${i}` of ramp bytes that take no memory; sharded: `${prefix}AA/BB/${i}`. */
+  putSynthetic(prefix: string, count: number, size: number, sharded = false): void {
+    const name = sharded ? shardedName : String;
     this.bucket.putSynthetic(
-      Array.from({ length: count }, (_, i) => this.#synthetic(`${prefix}${i}`, size)),
+      Array.from({ length: count }, (_, i) => this.#synthetic(`${prefix}${name(i)}`, size)),
     );
   }
 
@@ -261,4 +262,13 @@ function refuseChecksums(request: S3Request, quirks: Quirks): void {
   if (!names.some((name) => /^x-amz-(sdk-)?checksum/.test(name))) return;
   const status = quirks.refuseChecksumHeaders;
   throw new S3Refusal(status, status === 400 ? "InvalidArgument" : "NotImplemented");
+}
+
+const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/** Two levels of directories as Synapse makes them: 2,704 above, then as many as it takes for one file in each. */
+function shardedName(i: number): string {
+  const pair = (n: number): string =>
+    `${letters[n % 52] ?? ""}${letters[Math.floor(n / 52) % 52] ?? ""}`;
+  return `${pair(i)}/${pair(Math.floor(i / 2704))}/${i}`;
 }

@@ -77,7 +77,9 @@ export class DirectoryListing {
 
   /** Whether S3 told of the entry in this listing, or it needs no telling. */
   stands(entry: NamespaceEntry): boolean {
-    return this.#parts.learner.isTold(entry, this.#seen) || this.#parts.learner.isOurs(entry);
+    return (
+      this.#parts.learner.isTold(entry, this.#seen) || this.#parts.learner.isOurs(entry, this.#seen)
+    );
   }
 
   /** Whether everything at `name` would have been told by now. */

@@ -72,7 +72,7 @@ export class Learner {
     for (const [name, entry] of this.#namespace.children(ino)) {
       looked += 1;
       if (looked % AT_ONCE === 0) await setImmediate();
-      if (this.isTold(entry, seen) || seen.touched(ino, name) || this.isOurs(entry)) continue;
+      if (this.isTold(entry, seen) || seen.touched(ino, name) || this.isOurs(entry, seen)) continue;
       if (this.#namespace.get(ino, name)?.ino !== entry.ino) continue;
       this.#forget({ path: joinPath(directory.path, name), parent: ino, name, entry });
     }
@@ -100,20 +100,20 @@ export class Learner {
   }
 
   /** S3 has neither an object nor anything below: the name is gone unless it is ours. */
-  absent(directory: Located, name: string): void {
+  absent(directory: Located, name: string, seen: Observation): void {
     const parent = directory.entry.ino;
     const entry = this.#namespace.get(parent, name);
-    if (!entry || this.isOurs(entry)) return;
+    if (!entry || this.isOurs(entry, seen)) return;
     this.#forget({ path: joinPath(directory.path, name), parent, name, entry });
   }
 
-  /** Whether S3's view of the name does not count (yet). */
-  isOurs(entry: NamespaceEntry): boolean {
+  /** Whether S3's view of the name does not count (yet), or was taken before we changed something below it. */
+  isOurs(entry: NamespaceEntry, seen: Observation): boolean {
     if (isHeldHere(entry)) return true;
-    if (isDirectory(entry)) {
-      for (const [, child] of this.#namespace.children(entry.ino)) {
-        if (this.isOurs(child)) return true;
-      }
+    if (!isDirectory(entry)) return false;
+    if (seen.touchedIn(entry.ino)) return true;
+    for (const [, child] of this.#namespace.children(entry.ino)) {
+      if (this.isOurs(child, seen)) return true;
     }
     return false;
   }
@@ -141,7 +141,11 @@ export class Learner {
       entry =
         (isDirectoryNow ? this.#directoryEntry(path, known, node, seen) : undefined) ??
         (node.object && this.#fileEntry(path, known, node.object, seen));
-      if (!entry) return;
+      if (!entry) {
+        // S3 has something there; what it will be is up to the queue
+        if (known) seen.saw.add(known.ino);
+        return;
+      }
       batch.names.push({ parent, name, entry });
       if (known && (entry.ino !== known.ino || entry.generation !== known.generation)) {
         batch.changed.push({ path, parent, name, entry: known });
@@ -196,7 +200,7 @@ export class Learner {
       const entry = { ...known, ...marker, until: known.local ? Infinity : until };
       return this.#toldDirectory(entry, node);
     }
-    if (known && this.isOurs(known)) return undefined;
+    if (known && this.isOurs(known, seen)) return undefined;
     if (!this.#hasLiveKeys(path, node, seen)) return undefined;
     const mode = FileType.directory | this.#options.dirMode;
     const listed = node.complete ? { listedUntil: this.#listedUntil(seen) } : {};
@@ -219,7 +223,7 @@ export class Learner {
     // it is there, and its attributes are on their way: of another version the queue will tell
     if (fate === "describe" && known?.attributed && !isDirectory(known)) return { ...known, until };
     if (fate !== undefined || seen.removed(object.key)) return undefined;
-    if (known && this.isOurs(known)) return undefined;
+    if (known && this.isOurs(known, seen)) return undefined;
     const isObject = known !== undefined && !isDirectory(known);
     if (isObject && isSameVersion(known, object)) return this.#told({ ...known, until }, object);
     const time = BigInt(object.lastModified) * 1_000_000n;
@@ -278,7 +282,9 @@ export class Learner {
   }
 
   #forget(gone: Located): void {
-    if (this.#queue.fate(this.#keys.toKey(gone.path)) === "copy") return;
+    const fate = this.#queue.fate(this.#keys.toKey(gone.path));
+    // until the queue is done with the key, a listing has nothing to say of it
+    if (fate !== undefined && fate !== "delete") return;
     if (isDirectory(gone.entry)) this.#forgetBelow(gone);
     this.#namespace.learn([{ parent: gone.parent, name: gone.name, entry: undefined }]);
     this.#forgetAttributes(gone.path);

@@ -14,7 +14,7 @@ import type { Learner } from "./learn.ts";
 import type { Describer } from "./describer.ts";
 import { ListedTree } from "./listed-tree.ts";
 import type { Listings, ListingsParts } from "./listings.ts";
-import type { Located, Namespace } from "./namespace.ts";
+import type { Located, Namespace, Observation } from "./namespace.ts";
 import { folderMarkerKey, folderOfMarker } from "./markers.ts";
 import { PageOrder, type StoreOrder } from "./page-order.ts";
 import { untilAborted } from "./until-aborted.ts";
@@ -194,7 +194,7 @@ export class Lookup {
       if (node) {
         await this.#learner.mergeName(directory, name, node, seen);
       } else {
-        this.#learnAbsent(directory, name, seen.touched(directory.entry.ino, name));
+        this.#learnAbsent(directory, name, seen);
       }
     } finally {
       seen.end();
@@ -213,10 +213,10 @@ export class Lookup {
     if (marker?.size === 0) tree.add(folderMarkerKey(name), marker);
   }
 
-  #learnAbsent(directory: Located, name: string, touched: boolean): void {
+  #learnAbsent(directory: Located, name: string, seen: Observation): void {
     const parent = directory.entry.ino;
-    if (touched) return;
-    this.#learner.absent(directory, name);
+    if (seen.touched(parent, name)) return;
+    this.#learner.absent(directory, name, seen);
     if (this.#namespace.get(parent, name)) return;
     this.#absent.set(`${parent}/${name}`, Date.now() + this.#options.negativeTtlMs);
   }

@@ -22,16 +22,26 @@ export interface Observation {
   /** What was told so far. */
   readonly saw: InoSet;
   touched(parent: number, name: string): boolean;
+  /** Whether any name in the directory was. */
+  touchedIn(parent: number): boolean;
   /** Whether we deleted the object at `key` meanwhile. */
   removed(key: string): boolean;
   removedBelow(prefix: string): boolean;
   end(): void;
 }
 
+/** What we changed while a question was under way. */
+interface Observed {
+  readonly names: Set<string>;
+  /** The directories of these names. */
+  readonly parents: Set<number>;
+  readonly keys: Set<string>;
+}
+
 export class Namespace {
   readonly #state: MountState;
   readonly #created = new Map<number, Map<string, NamespaceEntry>>();
-  readonly #observations = new Set<{ readonly names: Set<string>; readonly keys: Set<string> }>();
+  readonly #observations = new Set<Observed>();
 
   constructor(state: MountState) {
     this.#state = state;
@@ -137,12 +147,13 @@ export class Namespace {
   /** Throws FsError when nothing of what S3 says could be kept. */
   observe(): Observation {
     this.#assertRoom();
-    const observed = { names: new Set<string>(), keys: new Set<string>() };
+    const observed: Observed = { names: new Set(), parents: new Set(), keys: new Set() };
     this.#observations.add(observed);
     return {
       startedAt: Date.now(),
       saw: new InoSet(),
       touched: (parent, name) => observed.names.has(`${parent}/${name}`),
+      touchedIn: (parent) => observed.parents.has(parent),
       removed: (key) => observed.keys.has(key),
       removedBelow: (prefix) => [...observed.keys].some((key) => key.startsWith(prefix)),
       end: () => void this.#observations.delete(observed),
@@ -175,7 +186,10 @@ export class Namespace {
   /** Notes a change of ours, so that listings that began before do not undo it. */
   touch(parent: number, name: string): void {
     if (this.#observations.size === 0) return;
-    for (const { names } of this.#observations) names.add(`${parent}/${name}`);
+    for (const { names, parents } of this.#observations) {
+      names.add(`${parent}/${name}`);
+      parents.add(parent);
+    }
   }
 
   /** Notes that we deleted an object, which listings that began before may still show. */

@@ -57,6 +57,21 @@ test("mutate() shows a name when it returns, and keeps it over a restart", async
   });
 });
 
+test.each([undefined, 1_800_000_000_000, Infinity])(
+  "an entry keeps when it was described, listed until %s",
+  async (listedUntil) => {
+    await withState(async (state, reopen) => {
+      const listed = listedUntil === undefined ? {} : { listedUntil };
+      const marks = { describedAt: 1_700_000_000, marker: true, folderMarker: true, ...listed };
+      const entry = fileEntry({ ino: state.nextIno(), ...marks });
+      await state.mutate({ names: [{ parent: 1, name: "a", entry }] });
+      await state.sync();
+      const again = await reopen();
+      expect(again.get(1, "a")).toEqual(entry);
+    });
+  },
+);
+
 test("mutate() removes names, at once and for good", async () => {
   await withState(async (state, reopen) => {
     state.learn([{ parent: 1, name: "a", entry: fileEntry({ ino: state.nextIno() }) }]);

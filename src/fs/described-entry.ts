@@ -48,7 +48,8 @@ export function describedEntry(
   const { xattrs: _xattrs, target, ...rest } = entry;
   return {
     ...rest,
-    ...(sameType ? {} : { ino: nextIno() }),
+    // a listing that is under way knows the old ino: one ms later it counts as told since
+    ...(sameType ? {} : { ino: nextIno(), until: entry.until + 1 }),
     ...(sameType && target !== undefined && entry.etag === object.etag ? { target } : {}),
     mode,
     uid: told.uid ?? options.uid,

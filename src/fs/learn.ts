@@ -220,10 +220,11 @@ export class Learner {
   ): NamespaceEntry | undefined {
     const fate = this.#queue.fate(object.key);
     const until = Date.now() + this.#options.statCacheTtlMs;
-    // it is there, and its attributes are on their way: of another version the queue will tell
-    if (fate === "describe" && known?.attributed && !isDirectory(known)) return { ...known, until };
-    if (fate !== undefined || seen.removed(object.key)) return undefined;
     if (known && this.isOurs(known, seen)) return undefined;
+    // ours is being made, described, or is there and not out of the queue yet: the name stands
+    const isMade = fate !== undefined && fate !== "delete";
+    if (isMade && known && !isDirectory(known)) return { ...known, until };
+    if (fate !== undefined || seen.removed(object.key)) return undefined;
     const isObject = known !== undefined && !isDirectory(known);
     if (isObject && isSameVersion(known, object)) return this.#told({ ...known, until }, object);
     const time = BigInt(object.lastModified) * 1_000_000n;

@@ -239,3 +239,22 @@ test("a rename deletes nothing that somebody else wrote to its old key meanwhile
   expect(objectText(core, "f")).toBe("someone else's");
   expect(objectText(core, "g")).toBe("text");
 });
+
+test.each(["index", "object"])(
+  "a name stays in listings while its upload leaves the queue, metadata=%s",
+  async (metadata) => {
+    const core = await testCore({ metadata, "stat-cache-ttl": "0s" });
+    const driver = driverOf(core);
+    for (let round = 0; round < 15; round += 1) {
+      await writeFile(driver, "/f", `text ${round}`);
+      await driver.chmod("/f", 0o600 + round);
+      do {
+        expect([...(await driver.readdir("/")).keys()], `round ${round}`).toEqual(["f"]);
+      } while (core.core.status().queue.length > 0);
+      await driver.chmod("/f", 0o400 + round);
+      do {
+        expect([...(await driver.readdir("/")).keys()], `round ${round}`).toEqual(["f"]);
+      } while (core.core.status().queue.length > 0);
+    }
+  },
+);

@@ -189,7 +189,10 @@ export class DiskSpool implements StagedFiles {
       );
       for (let start = 0; start < ids.length; start += STATS_AT_ONCE) {
         const stats = ids.slice(start, start + STATS_AT_ONCE).map(async (id) => {
-          const { size, blocks } = await stat(this.path(id));
+          // a delete or an adoption that a stop left under way may be done by now
+          const file = await stat(this.path(id)).catch(undefinedIfAbsent);
+          if (!file) return;
+          const { size, blocks } = file;
           this.#closed.set(id, blocks * STAT_BLOCK);
           this.room.found(blocks * STAT_BLOCK);
           found.push({ id, size });
@@ -270,4 +273,8 @@ export class DiskSpool implements StagedFiles {
     for (const file of this.#open.values()) bytes += file.diskBytes();
     return bytes;
   }
+}
+
+function undefinedIfAbsent(error: unknown): undefined {
+  if (errnoOf(error) !== Errno.ENOENT) throw error;
 }

@@ -18,11 +18,12 @@ export async function readObject(
   let { stream, range: delivered } = first;
   const { info } = first;
   let at = range.start;
+  // once: answers without bytes are no progress
+  state.deadline.progressed();
   while (at < range.end) {
     let position = delivered.start;
     try {
       if (range.end > info.size) throw tooShort(key, range.end, info.size);
-      state.deadline.progressed();
       await stream.pour((chunk) => {
         const skip = Math.max(at - position, 0);
         const wanted = chunk.subarray(skip, Math.min(chunk.length, range.end - position));

@@ -78,6 +78,13 @@ describe("rejects", () => {
     await expect(read(data.length, data.length + 5)).rejects.toMatchObject({ code: "ESTALE" });
   });
 
+  test("with EIO at the deadline when every body breaks before its first byte", async () => {
+    loopback.faults.add({ effect: { kind: "resetBody", afterBytes: 0 }, verbs: ["GET"] });
+    const startedAt = Date.now();
+    await expect(read(0, data.length)).rejects.toMatchObject({ code: "EIO" });
+    expect(Date.now() - startedAt).toBeLessThan(10_000);
+  });
+
   test("with EINTR on abort, and writes nothing afterwards", async () => {
     loopback.settings.bandwidth = 200_000;
     const into = Buffer.alloc(data.length);

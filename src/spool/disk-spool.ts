@@ -233,7 +233,9 @@ export class DiskSpool implements StagedFiles {
   async #openFile(id: string): Promise<OpenStagedFile> {
     try {
       const handle = await open(this.path(id), "r+");
-      this.#free(id);
+      const bytes = this.#closed.get(id);
+      if (bytes !== undefined) this.room.reopened(bytes);
+      this.#closed.delete(id);
       // a file that is opened again was acknowledged, and its directory entry with it
       return this.#adopt({ id, handle, entrySynced: () => Promise.resolve() });
     } catch (error) {

@@ -71,6 +71,12 @@ export class Room {
     this.#open = Math.max(0, this.#open - bytes);
   }
 
+  /** A closed file of `bytes` is open again: they count as before. */
+  reopened(bytes: number): void {
+    this.#closed -= bytes;
+    this.#open += bytes;
+  }
+
   /** A file found at start. */
   found(bytes: number): void {
     this.#closed += bytes;
@@ -152,7 +158,6 @@ export class Room {
 
   async #sample(): Promise<void> {
     const takenBefore = this.#taken;
-    const open = this.#options.openBytes();
     try {
       const disk = await statfs(this.#options.directory);
       this.#free = disk.bavail * disk.bsize;
@@ -162,7 +167,8 @@ export class Room {
     }
     const { minFree } = this.#options;
     this.#minFree = "bytes" in minFree ? minFree.bytes : minFree.fraction * this.#total;
-    this.#open = open;
+    // in one turn: a file that is opened or closed meanwhile counts once
+    this.#open = this.#options.openBytes();
     this.#taken -= takenBefore;
     this.#admit();
   }

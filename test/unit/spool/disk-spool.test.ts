@@ -190,6 +190,23 @@ describe("room", () => {
     second.release();
   });
 
+  test("a file that is opened again counts as before, also while a sample is taken", async () => {
+    const spool = await open({ spoolSize: 4 * block.length, roomWaitMs: 50, spares: 0 });
+    const file = await spool.create();
+    await file.write(0, block);
+    file.release();
+    await spool.room.sample();
+    const { used } = spool.room;
+    expect(used).toBe(block.length);
+    const sampling = spool.room.sample();
+    const again = await spool.open(file.id);
+    expect(spool.room.used).toBe(used);
+    await sampling;
+    expect(spool.room.used).toBe(used);
+    again.release();
+    expect(spool.room.used).toBe(used);
+  });
+
   test("overwriting the same bytes does not use up room", async () => {
     const spool = await open({ spoolSize: 2 * block.length, roomWaitMs: 50, spares: 0 });
     const file = await spool.create();

@@ -76,10 +76,14 @@ export class Place {
   /** Runs one command to its end; never rejects. */
   async pailfs(...argv: string[]): Promise<Ended> {
     const { child, ended } = this.start(...argv);
-    const timer = setTimeout(() => child.kill("SIGKILL"), COMMAND_MS);
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      child.kill("SIGKILL");
+    }, COMMAND_MS);
     const result = await ended;
     clearTimeout(timer);
-    return result;
+    return isLate ? { ...result, stderr: `${result.stderr}${await this.#explainHang()}` } : result;
   }
 
   /** Starts one command. */
@@ -172,6 +176,20 @@ export class Place {
   async bucket(): Promise<Record<string, string>> {
     const keys = (await this.admin("keys")) as { key: string; etag: string }[];
     return Object.fromEntries(keys.map(({ key, etag }) => [key, etag]));
+  }
+
+  /** What a daemon does that keeps a command waiting. */
+  async #explainHang(): Promise<string> {
+    const lines = [`killed after ${COMMAND_MS} ms; mounted: ${await this.isMounted()}`];
+    for (const pid of this.#daemons) {
+      const where = await readFile(`/proc/${pid}/wchan`, "utf8").catch(() => "gone");
+      lines.push(`daemon ${pid}: ${where}`);
+    }
+    const { child, ended } = this.start("status", "--json");
+    const timer = setTimeout(() => child.kill("SIGKILL"), 6000);
+    lines.push(JSON.stringify(await ended));
+    clearTimeout(timer);
+    return lines.join("\n");
   }
 
   async #clear(): Promise<void> {

@@ -1,5 +1,5 @@
 // A mount whose daemon died stays in the tree and answers ENOTCONN until someone removes it.
-import { stat } from "node:fs/promises";
+import { statfs } from "node:fs/promises";
 import { errnoOf, Errno } from "../posix/errno.ts";
 import { findMount, isPailfs } from "./mount-table.ts";
 import { runUmount } from "./umount-command.ts";
@@ -7,7 +7,8 @@ import { runUmount } from "./umount-command.ts";
 /** Whether what is at a path is a mount without a daemon. */
 export async function isDeadMount(mountpoint: string): Promise<boolean> {
   try {
-    await stat(mountpoint);
+    // not stat(2): the kernel answers that from its cache for as long as the root's attributes are good
+    await statfs(mountpoint);
     return false;
   } catch (error) {
     const errno = errnoOf(error);

@@ -1,7 +1,7 @@
 // mount(8) and umount(8), always in another process and never waited for synchronously: umount asks the mount for its
 // attributes first, which only this process can answer.
 import { spawn } from "node:child_process";
-import { lstat, realpath, stat, writeFile } from "node:fs/promises";
+import { lstat, realpath, statfs, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { FsError, toSystemFsError } from "../../posix/errno.ts";
 import { log } from "../../log.ts";
@@ -136,7 +136,8 @@ async function probe(path: string): Promise<"dead" | "and answers" | "and hangs"
   const late = new Promise<"and hangs">((resolve) => {
     timer = setTimeout(resolve, ANSWER_MS, "and hangs");
   });
-  const asked = stat(path).then(
+  // not stat(2), which the kernel may answer from its cache
+  const asked = statfs(path).then(
     () => "and answers" as const,
     (error: NodeJS.ErrnoException) =>
       error.code === "ENOTCONN" || error.code === "ECONNABORTED" ? "dead" : "and answers",

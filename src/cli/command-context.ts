@@ -1,7 +1,12 @@
 // What commands see of the process they run in; tests bring their own.
+import type { ServiceManagerAddress } from "../daemon/service-manager.ts";
 import type { Environment } from "../options/environment-options.ts";
 
 export interface CommandContext {
+  /** What messages begin with, where it is not pailfs. */
+  readonly program?: string;
+  /** The service manager that waits for us to be ready, if one does. */
+  readonly serviceManager?: ServiceManagerAddress | undefined;
   readonly environment: Environment & { readonly homeDirectory: string };
   readonly version: string;
   /** Where daemons leave their records, best first. */
@@ -18,5 +23,5 @@ export interface CommandContext {
 
 /** One line on standard error, as every message of a command. */
 export function complain(context: CommandContext, message: string): void {
-  context.stderr(`pailfs: ${message.replaceAll(/\s*\n\s*/g, " ")}\n`);
+  context.stderr(`${context.program ?? "pailfs"}: ${message.replaceAll(/\s*\n\s*/g, " ")}\n`);
 }

@@ -5,6 +5,9 @@ export const commandNames = [
   "status",
   "flush",
   "refresh",
+  "config",
+  "install-helpers",
+  "uninstall-helpers",
   "version",
   "help",
 ] as const;

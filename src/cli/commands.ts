@@ -1,4 +1,5 @@
 // The commands beside the fast way to `mount`, and all help, with yargs.
+import { resolve } from "node:path";
 import yargs, { type Argv } from "yargs";
 import { OptionError } from "../options/option-error.ts";
 import { parseDuration } from "../options/quantity-type.ts";
@@ -25,6 +26,13 @@ export async function runCommand(
       describeMountOptions,
     );
   addCommands(parser, context, run);
+  parser.command(
+    "config [source] [mountpoint]",
+    "Print the options a mount would have, and where each comes from",
+    (command) =>
+      describeMountOptions(command).option("json", { type: "boolean", describe: "Print JSON" }),
+  );
+  addHelperCommands(parser, context, run);
   await parser
     .command("version", "Print the version", {}, () => context.stdout(`${context.version}\n`))
     .version(context.version)
@@ -52,10 +60,21 @@ type Run = (work: () => Promise<number>) => () => Promise<void>;
 
 function addCommands(parser: Argv, context: CommandContext, run: Run): void {
   parser.command(
-    "umount <mountpoint>",
+    "umount [mountpoint]",
     "Unmount, and wait until everything is in the bucket",
     (command) =>
-      mountpointArgument(command)
+      command
+        .positional("mountpoint", { type: "string", describe: "Where it is mounted" })
+        .option("config", {
+          type: "string",
+          requiresArg: true,
+          describe: "Configuration file that says where it is mounted",
+        })
+        .option("stale-only", {
+          type: "boolean",
+          default: false,
+          describe: "Only remove a mount whose daemon died",
+        })
         .option("lazy", {
           type: "boolean",
           alias: "l",
@@ -67,10 +86,12 @@ function addCommands(parser: Argv, context: CommandContext, run: Run): void {
           requiresArg: true,
           describe: "Wait for uploads at most so long (30s, 5m); they go on afterwards",
         }),
-    async ({ mountpoint, lazy, timeout }) => {
-      const { umountCommand } = await import("./umount-command.ts");
+    async ({ mountpoint: word, config, lazy, timeout, staleOnly }) => {
+      const { removeDead, umountCommand } = await import("./umount-command.ts");
       const timeoutMs = timeoutOf(timeout);
-      await run(async () => umountCommand({ mountpoint, lazy, timeoutMs }, context))();
+      const mountpoint = word ?? (await mountpointOfConfig(config, context));
+      if (staleOnly) await run(async () => removeDead(mountpoint, context))();
+      else await run(async () => umountCommand({ mountpoint, lazy, timeoutMs }, context))();
     },
   );
   parser.command(
@@ -105,12 +126,65 @@ function addCommands(parser: Argv, context: CommandContext, run: Run): void {
   }
 }
 
+function addHelperCommands(parser: Argv, context: CommandContext, run: Run): void {
+  const prefixed = <T>(command: Argv<T>) =>
+    command.option("prefix", {
+      type: "string",
+      requiresArg: true,
+      default: "/",
+      describe: "Root of the file system to write to",
+    });
+  parser.command(
+    "install-helpers",
+    "Write what mount(8), umount(8) and systemd look for: /sbin/mount.pailfs and others",
+    (command) =>
+      prefixed(command)
+        .option("systemd", {
+          type: "boolean",
+          default: false,
+          describe: "The unit pailfs@.service too",
+        })
+        .option("goofys", {
+          type: "boolean",
+          default: false,
+          describe: "The command goofys too, for lines of fstab such as goofys#bucket",
+        }),
+    async ({ prefix, systemd, goofys }) => {
+      const { installHelpers } = await import("./install-helpers.ts");
+      const root = resolve(context.environment.directory, prefix);
+      await run(async () => installHelpers({ prefix: root, systemd, goofys }, context))();
+    },
+  );
+  parser.command(
+    "uninstall-helpers",
+    "Remove what install-helpers wrote",
+    prefixed,
+    async ({ prefix }) => {
+      const { uninstallHelpers } = await import("./install-helpers.ts");
+      const root = resolve(context.environment.directory, prefix);
+      await run(async () => uninstallHelpers(root, context))();
+    },
+  );
+}
+
 function mountpointArgument<T>(command: Argv<T>): Argv<T & { mountpoint: string }> {
   return command.positional("mountpoint", {
     type: "string",
     demandOption: true,
     describe: "Where it is mounted",
   });
+}
+
+async function mountpointOfConfig(
+  config: string | undefined,
+  { environment }: CommandContext,
+): Promise<string> {
+  const { readConfigFile } = await import("../options/config-file.ts");
+  const file = config === undefined ? undefined : resolve(environment.directory, config);
+  const mountpoint = file === undefined ? undefined : (await readConfigFile(file)).mountpoint;
+  if (mountpoint !== undefined) return mountpoint;
+  const where = file === undefined ? "" : ` in ${file}`;
+  throw new OptionError(`Cannot run: the mount point is missing${where}; see pailfs --help`);
 }
 
 function timeoutOf(text: string | undefined): number | undefined {

@@ -35,13 +35,20 @@ async function route(argv: readonly string[], context: CommandContext): Promise<
   }
   const scanned = scanArguments(argv);
   const [first] = scanned.words;
-  const isMount = first === undefined || first === "mount" || !isCommand(first);
+  // these two take the options of the table, which yargs only tells of
+  const isMount = first === undefined || /^(mount|config)$/.test(first) || !isCommand(first);
   const wantsHelp = scanned.given.some(({ name }) => /^(h|help|v|version)$/.test(name));
   if (argv.length === 0 || wantsHelp || !isMount) {
     // loaded only now: yargs costs more time than all the checks of a mount
     const { runCommand } = await import("./commands.ts");
     const code = await runCommand(helpArguments(argv, first, wantsHelp), context);
     return argv.length === 0 ? ExitCode.usage : code;
+  }
+  if (first === "config") {
+    const { configCommand } = await import("./config-command.ts");
+    const isJson = ({ name }: { name: string }): boolean => name === "json";
+    const given = scanned.given.filter((option) => !isJson(option));
+    return configCommand(scanned.words.slice(1), given, scanned.given.some(isJson), context);
   }
   const { mountCommand } = await import("./mount-command.ts");
   const words = first === "mount" ? scanned.words.slice(1) : scanned.words;

@@ -4,8 +4,12 @@ import { checkCredentials } from "../daemon/check-credentials.ts";
 import { checkDirectories } from "../daemon/check-directories.ts";
 import { checkMountpoint } from "../daemon/check-mountpoint.ts";
 import type { DaemonStart } from "../daemon/daemon-start.ts";
+import { protectMountpoint } from "../daemon/protect-mountpoint.ts";
 import { spawnDaemon } from "../daemon/spawn-daemon.ts";
 import { stopDaemon } from "../daemon/stop-daemon.ts";
+import type { Environment } from "../options/environment-options.ts";
+import type { GivenOption } from "../options/given-option.ts";
+import type { MountOptions } from "../options/mount-options.ts";
 import { nearestName } from "../options/nearest-name.ts";
 import { OptionError } from "../options/option-error.ts";
 import { parseMountOptions } from "../options/parse-mount-options.ts";
@@ -13,45 +17,72 @@ import { type CommandContext, complain } from "./command-context.ts";
 import { commandNames } from "./command-names.ts";
 import { ExitCode } from "./exit-code.ts";
 import { logDestination } from "./log-destination.ts";
-import type { ScannedArguments } from "./scan-arguments.ts";
+import { completeMount } from "./mount-request.ts";
+import { remountCommand } from "./remount-command.ts";
 
 // for replaying the journal and mounting, beside what S3 may take
 const startMarginMs = 30_000;
 
-/** Mounts and returns once it answers, or stays with --foreground; resolves to the exit code. */
-export async function mountCommand(
-  scanned: ScannedArguments,
-  context: CommandContext,
-): Promise<number> {
-  const start = await prepare(scanned, context);
-  if (start.options.daemon.foreground) await serve(start);
-  else await daemonise(start, context);
-  return ExitCode.ok;
+/** A mount as it was written, by whoever wrote it. */
+export interface MountWish {
+  /** Source and mount point. */
+  readonly words: readonly string[];
+  readonly given: readonly GivenOption[];
+  /** Whether mount(8) calls us. */
+  readonly isHelper?: boolean;
+  /** Whether unknown words of an option list are told instead of refused. */
+  readonly sloppy?: boolean;
 }
 
-async function prepare(scanned: ScannedArguments, context: CommandContext): Promise<DaemonStart> {
+/** Mounts and returns once it answers, or stays with --foreground; resolves to the exit code. */
+export async function mountCommand(wish: MountWish, context: CommandContext): Promise<number> {
   const { environment } = context;
-  const [source, mountpoint] = scanned.words;
+  const written = await completeMount(wish.words, wish.given, environment);
   // options first: a mistyped one may have left its value among the words
-  const { options, notices } = parseMountOptions(
-    { source: source ?? "missing", mountpoint: mountpoint ?? "/", given: scanned.given },
+  const { options, notices, isRemount } = parseMountOptions(
+    {
+      source: `${sourcePrefix(written.source, environment)}${written.source ?? "missing"}`,
+      mountpoint: written.mountpoint ?? "/",
+      given: written.given,
+      sloppy: wish.sloppy === true,
+    },
     environment,
   );
-  checkWords(scanned.words);
+  checkWords([written.source, written.mountpoint, ...wish.words.slice(2)]);
   for (const notice of notices) complain(context, notice);
+  if (isRemount) return remountCommand(options, context);
+
   const checked = await checkMountpoint(options);
   if (checked.staleMounts > 0) complain(context, `removed a dead mount from ${checked.mountpoint}`);
   await checkDirectories(options);
   await checkCredentials(options, environment);
-  return {
+  if (shallProtect(options, wish, context)) await protectMountpoint(checked.mountpoint);
+  const start: DaemonStart = {
     options: { ...options, mountpoint: checked.mountpoint },
     logTo: await logDestination(options, environment.variables),
     runtimeDirectories: context.runtimeDirectories,
     version: context.version,
   };
+  if (options.daemon.foreground) await serve(start, context);
+  else await daemonise(start, context);
+  return ExitCode.ok;
 }
 
-function checkWords(words: readonly string[]): void {
+// of the wrapper called goofys: mount.fuse takes "goofys#" away, and mount -a compares what is shown with fstab
+function sourcePrefix(source: string | undefined, { variables }: Environment): string {
+  const prefix = variables["PAILFS_SOURCE_PREFIX"] ?? "";
+  return source?.startsWith(prefix) === true ? "" : prefix;
+}
+
+function shallProtect(options: MountOptions, wish: MountWish, context: CommandContext): boolean {
+  const { protectMountpoint: wanted } = options.daemon;
+  // a directory that is not empty is somebody's
+  if (options.fuse.nonempty || context.environment.uid !== 0) return false;
+  const isBoot = wish.isHelper === true || context.serviceManager !== undefined;
+  return wanted === "auto" ? isBoot : wanted;
+}
+
+function checkWords(words: readonly (string | undefined)[]): void {
   const form = "want pailfs mount BUCKET[:PREFIX] MOUNTPOINT";
   const [source, mountpoint, ...more] = words;
   if (source === undefined) throw new OptionError(`Cannot mount: no bucket given; ${form}`);
@@ -63,13 +94,14 @@ function checkWords(words: readonly string[]): void {
   if (more.length > 0) throw new OptionError(`Cannot make sense of "${more.join(" ")}": ${form}`);
 }
 
-async function serve(start: DaemonStart): Promise<void> {
+async function serve(start: DaemonStart, context: CommandContext): Promise<void> {
   // loaded only now: the parent of a daemon never needs it
   const [{ runDaemonProcess }, { loadParts }] = await Promise.all([
     import("../daemon/daemon-process.ts"),
     import("../daemon/load-parts.ts"),
   ]);
-  const daemon = await runDaemonProcess(start, await loadParts());
+  const { serviceManager } = context;
+  const daemon = await runDaemonProcess({ ...start, serviceManager }, await loadParts());
   await daemon.finished;
 }
 

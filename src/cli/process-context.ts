@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { ServiceManagerAddress } from "../daemon/service-manager.ts";
 import type { CommandContext } from "./command-context.ts";
 
 // V8 grows its nurseries to 3 x 16 MiB while modules load and seldom gives them back: 15 MiB of an idle daemon
@@ -29,11 +30,24 @@ export async function processContext(): Promise<CommandContext> {
       ...daemonFlags,
       fileURLToPath(new URL("../../bin/pailfs.js", import.meta.url)),
     ],
+    serviceManager: serviceManager(variables),
     isTerminal: process.stderr.isTTY,
     stdout: (text) => void process.stdout.write(text),
     stderr: (text) => void process.stderr.write(text),
     interruptible,
   };
+}
+
+// taken out of the environment: a child that knew of it could speak for us
+function serviceManager(
+  variables: Record<string, string | undefined>,
+): ServiceManagerAddress | undefined {
+  const { NOTIFY_SOCKET: socketPath, WATCHDOG_USEC: usec, WATCHDOG_PID: pid } = variables;
+  for (const name of ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"]) delete variables[name];
+  if (socketPath === undefined || socketPath === "") return undefined;
+  const isOurs = pid === undefined || Number(pid) === process.pid;
+  const watchdogMs = isOurs && Number(usec) > 0 ? Number(usec) / 1000 : undefined;
+  return { socketPath, watchdogMs };
 }
 
 async function packageVersion(): Promise<string> {

@@ -3,7 +3,7 @@ import { NoDaemonError, callDaemon } from "../daemon/control-client.ts";
 import type { ControlProgress } from "../daemon/control-protocol.ts";
 import type { MountRecord } from "../daemon/mount-record.ts";
 import { findMount, isPailfs } from "../daemon/mount-table.ts";
-import { isDeadMount } from "../daemon/stale-mount.ts";
+import { isDeadMount, removeStaleMounts } from "../daemon/stale-mount.ts";
 import { StartError } from "../daemon/start-error.ts";
 import { runUmount } from "../daemon/umount-command.ts";
 import { type CommandContext, complain } from "./command-context.ts";
@@ -31,6 +31,14 @@ export async function umountCommand(wish: UmountWish, context: CommandContext): 
     }
   }
   return umountWithoutDaemon(mountpoint, wish.lazy, context);
+}
+
+/** Removes a mount whose daemon died, and leaves everything else alone; resolves to the exit code. */
+export async function removeDead(argument: string, context: CommandContext): Promise<number> {
+  const mountpoint = await mountpointOf(argument, context);
+  const removed = await removeStaleMounts(mountpoint);
+  if (removed > 0) complain(context, `removed the dead mount ${mountpoint}`);
+  return ExitCode.ok;
 }
 
 async function umountThroughDaemon(

@@ -31,7 +31,8 @@ async function checkFile(path: string, uid: number): Promise<void> {
     throw problem(`Cannot read credentials_file=${path}: ${(error as Error).message}`, error);
   });
   if (!about.isFile()) throw problem(`Cannot use credentials_file=${path}: it is not a file`);
-  if ((about.mode & 0o077) !== 0) {
+  // a group may read what root gives it, as s3/credentials-file.ts has it
+  if ((about.mode & (about.uid === 0 ? 0o137 : 0o177)) !== 0) {
     throw problem(
       `Cannot use credentials_file=${path}: others may read it; run: chmod 600 ${path}`,
     );

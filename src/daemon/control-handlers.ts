@@ -37,6 +37,7 @@ function daemonStatus(options: MountOptions, life: DaemonLife, version: string):
     mountpoint: options.mountpoint,
     bucket: options.s3.bucket,
     prefix: options.s3.prefix,
+    readOnly: options.fs.readOnly,
     pid: process.pid,
     version,
     startedMs: life.startedMs,

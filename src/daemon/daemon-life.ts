@@ -4,6 +4,9 @@ import { Errno, errnoOf } from "../posix/errno.ts";
 import type { MountedFileSystem } from "./mount-contract.ts";
 import type { DaemonStatus } from "./status.ts";
 
+/** How long S3 may have failed before a daemon that was told to stop leaves its queue to the next start, in ms. */
+const PATIENCE_MS = 20_000;
+
 /** Follows one mount to its end. `phase` only moves forward, save from `unmounting` back when that failed. */
 export class DaemonLife {
   readonly mount: MountedFileSystem;
@@ -16,8 +19,11 @@ export class DaemonLife {
   #left = 0;
   readonly #abandon = new AbortController();
 
-  constructor(mount: MountedFileSystem) {
+  readonly #patienceMs: number;
+
+  constructor(mount: MountedFileSystem, patienceMs = PATIENCE_MS) {
     this.mount = mount;
+    this.#patienceMs = patienceMs;
     this.ended = this.#follow();
   }
 
@@ -30,11 +36,29 @@ export class DaemonLife {
     return this.#left;
   }
 
-  /** First: unmount, lazily when busy. Second: leave the queue, and whoever still uses the mount. */
+  /**
+   * First: unmount, lazily when busy, and drain as long as S3 takes something now and then. Second: leave the queue, and
+   * whoever still uses the mount.
+   */
   stop(): void {
     this.#stops += 1;
-    if (this.#stops === 1) void this.#unmountForGood();
-    else this.#abandon.abort();
+    if (this.#stops > 1) this.#abandon.abort();
+    else {
+      void this.#unmountForGood();
+      this.#watchDrain();
+    }
+  }
+
+  // a host that goes down must not wait for an S3 that is away
+  #watchDrain(): void {
+    const timer = setInterval(() => {
+      const { lastError } = this.mount.status().queue;
+      if (this.#phase !== "draining" || lastError === undefined) return;
+      if (Date.now() - lastError.sinceMs < this.#patienceMs) return;
+      log.warn("left to the next start, as S3 takes nothing: %s", lastError.message);
+      this.#abandon.abort();
+    }, this.#patienceMs / 20);
+    void this.ended.then(() => clearInterval(timer));
   }
 
   /** Unmounts; rejects with FsError EBUSY when in use and not `lazy`: it is served on then. */

@@ -12,6 +12,8 @@ export interface MountRecord {
   /** The control socket. */
   readonly socketPath: string;
   readonly startedMs: number;
+  /** How long umount(8) is to wait for uploads. */
+  readonly umountWaitMs?: number;
 }
 
 /** Writes a record into the first directory that takes it; resolves to its path, or undefined when none does. */
@@ -56,14 +58,15 @@ export async function removeMountRecord(path: string): Promise<void> {
 async function readRecord(path: string): Promise<MountRecord | undefined> {
   try {
     const value = JSON.parse(await readFile(path, "utf8")) as Partial<MountRecord>;
-    const { mountpoint, source, pid, socketPath, startedMs } = value;
+    const { mountpoint, source, pid, socketPath, startedMs, umountWaitMs } = value;
     if (typeof mountpoint !== "string" || typeof source !== "string") return undefined;
     if (typeof pid !== "number" || typeof socketPath !== "string") return undefined;
     if (!isAlive(pid)) {
       await removeMountRecord(path);
       return undefined;
     }
-    return { mountpoint, source, pid, socketPath, startedMs: startedMs ?? 0 };
+    const known = { mountpoint, source, pid, socketPath, startedMs: startedMs ?? 0 };
+    return typeof umountWaitMs === "number" ? { ...known, umountWaitMs } : known;
   } catch {
     return undefined;
   }

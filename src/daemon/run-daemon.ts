@@ -7,6 +7,7 @@ import { type ControlServer, serveControl } from "./control-server.ts";
 import { DaemonLife } from "./daemon-life.ts";
 import type { DaemonParts, MountedFileSystem, StateLock } from "./mount-contract.ts";
 import { removeMountRecord, writeMountRecord } from "./mount-record.ts";
+import { type ServiceManagerAddress, tellServiceManager } from "./service-manager.ts";
 import { StartError, toStartError } from "./start-error.ts";
 
 /** What a daemon needs beside its options. */
@@ -14,6 +15,8 @@ export interface DaemonSurroundings {
   /** Where to leave the record that commands find the daemon by; the first that can be written. */
   readonly runtimeDirectories: readonly string[];
   readonly version: string;
+  /** Whom to tell of being ready, alive and stopping. */
+  readonly serviceManager?: ServiceManagerAddress | undefined;
 }
 
 export interface RunningDaemon {
@@ -48,6 +51,7 @@ export async function startDaemon(
     pid: process.pid,
     socketPath: lock.path,
     startedMs: Date.now(),
+    umountWaitMs: options.daemon.umountWaitMs,
   });
   if (record === undefined) {
     log.warn(
@@ -57,6 +61,8 @@ export async function startDaemon(
   const control = serveControl(lock.server, controlHandlers(options, life, surroundings.version));
   log.info("mounted %s on %s", options.source, options.mountpoint);
   if (mount.warning !== undefined) log.warn("%s", mount.warning);
+  const { serviceManager } = surroundings;
+  if (serviceManager) await tellServiceManager(life, options.mountpoint, serviceManager);
   return {
     warning: mount.warning,
     finished: finish(life, control, lock, record),

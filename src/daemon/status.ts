@@ -41,6 +41,7 @@ export interface DaemonStatus extends MountStatus {
   readonly mountpoint: string;
   readonly bucket: string;
   readonly prefix: string;
+  readonly readOnly: boolean;
   readonly pid: number;
   readonly version: string;
   readonly startedMs: number;

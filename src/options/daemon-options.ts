@@ -1,5 +1,6 @@
 import { autoBooleanType, booleanType, choiceType, pathType } from "./option-type.ts";
 import { option, optional } from "./option.ts";
+import { durationType } from "./quantity-type.ts";
 
 /** Options of the mount itself and of the daemon behind it. */
 export const daemonOptions = {
@@ -32,6 +33,25 @@ export const daemonOptions = {
     type: booleanType,
     default: "no",
     describe: "Stay in the foreground and log to standard error (also -f)",
+  }),
+  config: optional({
+    group: "Mount",
+    type: pathType,
+    defaultText: "none",
+    describe: "Configuration file: YAML with the names of this table, and source and mountpoint",
+  }),
+  protect_mountpoint: option({
+    group: "Mount",
+    type: autoBooleanType,
+    default: "auto",
+    describe:
+      "Give the directory below the mount to root with mode 0555, so that nobody writes beside the mount (auto: when mounted by mount(8) or systemd)",
+  }),
+  umount_wait: option({
+    group: "Mount",
+    type: durationType({ min: 0, max: 86_400_000 }),
+    default: "80s",
+    describe: "How long umount(8) waits for uploads; keep it below the time limit of a mount unit",
   }),
   log_file: optional({
     group: "Logging",

@@ -1,7 +1,7 @@
 // An option as someone wrote it, before its name and value were looked at.
 
 /** Where an option was written, weakest first. */
-export const optionOrigins = ["environment", "option list", "command line"] as const;
+export const optionOrigins = ["config file", "environment", "option list", "command line"] as const;
 
 export type OptionOrigin = (typeof optionOrigins)[number];
 
@@ -13,6 +13,8 @@ export interface GivenOption {
   readonly origin: OptionOrigin;
   /** How to call it when talking to the user: `--cache-dir`, `-o cache_dir`, `PAILFS_CACHE_DIR`. */
   readonly spelling: string;
+  /** What a relative path is relative to, where it is not the working directory. */
+  readonly directory?: string;
 }
 
 /** An option of the command line; `name` without dashes. */

@@ -95,6 +95,10 @@ export interface FuseOptions {
 
 export interface DaemonOptions {
   readonly foreground: boolean;
+  /** How long umount(8) waits for uploads. */
+  readonly umountWaitMs: number;
+  /** Whether the directory below the mount is made unwritable; auto: when mounted by mount(8) or systemd. */
+  readonly protectMountpoint: boolean | "auto";
 }
 
 export interface LogOptions {

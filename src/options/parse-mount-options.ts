@@ -21,10 +21,14 @@ export interface MountRequest {
   readonly mountpoint: string;
   /** In the order written; a later one of the same origin wins. */
   readonly given: readonly GivenOption[];
+  /** Whether words of an option list that nobody knows are told instead of refused (mount -s). */
+  readonly sloppy?: boolean;
 }
 
 export interface ParsedMount {
   readonly options: MountOptions;
+  /** Whether an existing mount is to be changed instead (mount -o remount). */
+  readonly isRemount: boolean;
   /** One line for each option that was accepted without effect. */
   readonly notices: readonly string[];
 }
@@ -32,8 +36,7 @@ export interface ParsedMount {
 /** Validates and completes a request; throws OptionError, one line that names the value and the remedy. */
 export function parseMountOptions(request: MountRequest, environment: Environment): ParsedMount {
   const source = parseSource(request.source);
-  const given = [...environmentOptions(environment.variables), ...request.given];
-  const resolved = resolveOptions(given, environment.directory);
+  const resolved = resolveGiven(request.given, environment, request.sloppy);
   const { values } = resolved;
   checkConflicts(resolved);
   const folder = mountFolderName(values.endpoint, source.bucket, source.prefix);
@@ -57,10 +60,24 @@ export function parseMountOptions(request: MountRequest, environment: Environmen
       nonempty: values.nonempty,
       mountWords: resolved.mountWords,
     },
-    daemon: { foreground: values.foreground },
+    daemon: {
+      foreground: values.foreground,
+      umountWaitMs: values.umount_wait,
+      protectMountpoint: values.protect_mountpoint,
+    },
     log: { file: values.log_file, level: values.log_level },
   };
-  return { options, notices: resolved.notices };
+  return { options, isRemount: resolved.isRemount, notices: resolved.notices };
+}
+
+/** Options as they were written, with those of the environment; throws OptionError as parseMountOptions(). */
+export function resolveGiven(
+  given: readonly GivenOption[],
+  environment: Environment,
+  sloppy = false,
+): ResolvedOptions {
+  const all = [...environmentOptions(environment.variables), ...given];
+  return resolveOptions(all, environment.directory, sloppy);
 }
 
 function credentials(resolved: ResolvedOptions, environment: Environment): CredentialsOptions {

@@ -18,6 +18,8 @@ export interface ResolvedOptions {
   /** What was given and by whom; absent: the default holds. */
   readonly given: ReadonlyMap<OptionName, GivenOption>;
   readonly mountWords: readonly string[];
+  /** Whether an existing mount is to be changed. */
+  readonly isRemount: boolean;
   /** One line for each option that was accepted without effect. */
   readonly notices: readonly string[];
 }
@@ -26,13 +28,25 @@ interface Collected {
   readonly texts: Map<OptionName, GivenOption>;
   readonly mountWords: string[];
   readonly notices: string[];
+  isRemount: boolean;
 }
 
-/** Applies options, stronger origins and later ones over others; throws OptionError at the first that cannot be used. */
-export function resolveOptions(given: readonly GivenOption[], directory: string): ResolvedOptions {
-  const collected: Collected = { texts: new Map(), mountWords: [], notices: [] };
+/**
+ * Applies options, stronger origins and later ones over others; throws OptionError at the first that cannot be used.
+ * When `sloppy` (mount -s) a list may hold words that nobody knows.
+ */
+export function resolveOptions(
+  given: readonly GivenOption[],
+  directory: string,
+  sloppy = false,
+): ResolvedOptions {
+  const collected: Collected = { texts: new Map(), mountWords: [], notices: [], isRemount: false };
   const rank = (option: GivenOption): number => optionOrigins.indexOf(option.origin);
-  for (const option of [...given].sort((a, b) => rank(a) - rank(b))) take(option, collected);
+  for (const option of [...given].sort((a, b) => rank(a) - rank(b))) {
+    if (sloppy && option.origin === "option list" && !isKnown(option)) {
+      collected.notices.push(`${option.spelling} is unknown and has no effect`);
+    } else take(option, collected);
+  }
   const values = optionNames.map((name) => {
     const option = collected.texts.get(name);
     return [name, option === undefined ? optionOf(name).default : parse(name, option, directory)];
@@ -41,14 +55,27 @@ export function resolveOptions(given: readonly GivenOption[], directory: string)
     values: Object.fromEntries(values) as OptionValues,
     given: collected.texts,
     mountWords: collected.mountWords,
+    isRemount: collected.isRemount,
     notices: collected.notices,
   };
 }
 
-function take(option: GivenOption, { texts, mountWords, notices }: Collected): void {
+function isKnown({ name }: GivenOption): boolean {
+  const canonical = canonicalName(name);
+  return (
+    mountWord(name) !== undefined ||
+    findOption(name) !== undefined ||
+    Object.hasOwn(goofysFlags, canonical) ||
+    negatedFlag(canonical) !== undefined
+  );
+}
+
+function take(option: GivenOption, collected: Collected): void {
+  const { texts, mountWords, notices } = collected;
   const word = option.origin === "option list" ? mountWord(option.name) : undefined;
   if (word === "read only") texts.set("read_only", { ...option, value: "yes" });
   if (word === "passed on") mountWords.push(option.name);
+  if (word === "remount") collected.isRemount = true;
   if (word !== undefined) return;
 
   const name = findOption(option.name);
@@ -82,14 +109,16 @@ function parse(name: OptionName, given: GivenOption, directory: string): unknown
   if (text === undefined) {
     throw new OptionError(
       `Cannot use ${given.spelling} without a value: write ${given.spelling}=${type.placeholder}`,
+      { kind: kindOf(given) },
     );
   }
   try {
-    return type.parse(text, directory);
+    return type.parse(text, given.directory ?? directory);
   } catch (error) {
     if (!(error instanceof OptionError)) throw error;
     throw new OptionError(`Cannot use ${given.spelling}=${text}: ${error.message}`, {
       cause: error,
+      kind: kindOf(given),
     });
   }
 }
@@ -99,8 +128,13 @@ function unknownOption(option: GivenOption): OptionError {
   const names = [...optionNames, ...Object.keys(goofysFlags).filter((name) => name.length > 1)];
   const nearest = nearestName(canonical, names);
   const written = option.origin === "command line" ? nearest?.replaceAll("_", "-") : nearest;
-  const dashes = option.origin === "command line" ? "--" : "-o ";
+  const dashes =
+    option.origin === "command line" ? "--" : option.origin === "option list" ? "-o " : "";
   const hint =
     nearest === undefined ? "see pailfs mount --help" : `did you mean ${dashes}${written}?`;
-  return new OptionError(`Unknown option ${option.spelling}: ${hint}`);
+  return new OptionError(`Unknown option ${option.spelling}: ${hint}`, { kind: kindOf(option) });
+}
+
+function kindOf({ origin }: GivenOption): "usage" | "configuration" {
+  return origin === "config file" ? "configuration" : "usage";
 }

@@ -9,14 +9,16 @@ export interface MountSource {
 
 /** Takes a source apart; throws OptionError. A prefix is taken as it is, no slash is added. */
 export function parseSource(text: string): MountSource {
-  const url = /^s3:\/\/([^/]*)(?:\/(.*))?$/s.exec(text);
-  const colon = text.indexOf(":");
+  // mount.fuse's old notation; what is shown in mountinfo stays as it was written, for mount -a
+  const plain = text.replace(/^(?:goofys|pailfs)#/, "");
+  const url = /^s3:\/\/([^/]*)(?:\/(.*))?$/s.exec(plain);
+  const colon = plain.indexOf(":");
   const [bucket, prefix] =
     url !== null
       ? [url[1] ?? "", url[2] ?? ""]
       : colon < 0
-        ? [text, ""]
-        : [text.slice(0, colon), text.slice(colon + 1)];
+        ? [plain, ""]
+        : [plain.slice(0, colon), plain.slice(colon + 1)];
   // names of old buckets had up to 255 letters of either case and underscores; what S3 accepts is S3's business
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$/.test(bucket)) {
     throw new OptionError(

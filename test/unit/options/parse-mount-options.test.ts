@@ -72,7 +72,7 @@ test("parseMountOptions() completes a bare request", () => {
       nonempty: false,
       mountWords: [],
     },
-    daemon: { foreground: false },
+    daemon: { foreground: false, umountWaitMs: 80_000, protectMountpoint: "auto" },
     log: { file: undefined, level: "info" },
   });
 });
@@ -133,7 +133,10 @@ describe("words of mount(8)", () => {
         "rw,user=root,_netdev,nofail,x-systemd.automount,comment=x,dev,suid,ro,noatime,noexec,uid=5",
       ),
     );
-    expect(options.fuse).toMatchObject({ readOnly: true, mountWords: ["noatime", "noexec"] });
+    expect(options.fuse).toMatchObject({
+      readOnly: true,
+      mountWords: ["_netdev", "noatime", "noexec"],
+    });
     expect(options.fs).toMatchObject({ readOnly: true, uid: 5 });
   });
 

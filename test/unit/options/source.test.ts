@@ -11,6 +11,8 @@ test.each([
   ["s3://media/", "media", ""],
   ["s3://media/a/b", "media", "a/b"],
   ["My.Old_Bucket", "My.Old_Bucket", ""],
+  ["goofys#media:a/", "media", "a/"],
+  ["pailfs#media", "media", ""],
 ])("parseSource() reads %j", (text, bucket, prefix) => {
   expect(parseSource(text)).toEqual({ bucket, prefix });
 });

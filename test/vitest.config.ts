@@ -56,6 +56,17 @@ export default defineConfig({
           hookTimeout: 60_000,
         },
       },
+      {
+        // machines that boot: wants root, /dev/fuse, systemd-nspawn and mmdebstrap
+        test: {
+          name: "boot",
+          include: ["boot/**/*.test.ts"],
+          pool: "forks",
+          fileParallelism: false,
+          testTimeout: 60_000,
+          hookTimeout: 300_000,
+        },
+      },
     ],
   },
 });

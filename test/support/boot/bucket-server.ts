@@ -1,0 +1,74 @@
+// The loopback S3 at a fixed port, so that it can go away and come back.
+import { type ChildProcess, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { createServer } from "node:net";
+import { createInterface } from "node:readline";
+import { testLogin } from "../loopback-s3/loopback-s3.ts";
+
+const top = new URL("../../../", import.meta.url).pathname;
+
+/** What credentials_file holds. */
+export const keysFile = `${testLogin.accessKeyId}:${testLogin.secretAccessKey}\n`;
+
+/** One bucket called "bucket", kept in a folder. */
+export class BucketServer {
+  readonly endpoint: string;
+  readonly #port: number;
+  readonly #folder: string;
+  #server: ChildProcess | undefined;
+
+  private constructor(port: number, folder: string) {
+    this.#port = port;
+    this.#folder = folder;
+    this.endpoint = `http://127.0.0.1:${port}`;
+  }
+
+  static async start(folder: string): Promise<BucketServer> {
+    const server = new BucketServer(await freePort(), folder);
+    await server.start();
+    return server;
+  }
+
+  async start(): Promise<void> {
+    const main = `${top}dist/test-support/loopback-s3/main.js`;
+    const where = ["--port", `${this.#port}`, "--dir", this.#folder, "--bucket", "bucket"];
+    const server = spawn(process.execPath, [main, ...where], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    this.#server = server;
+    for await (const line of createInterface({ input: server.stdout })) {
+      if (line.startsWith("listening")) return;
+    }
+    throw new Error("The loopback S3 did not start: was `npm run build` run?");
+  }
+
+  /** From now on connections are refused; objects stay. */
+  async stop(): Promise<void> {
+    const server = this.#server;
+    this.#server = undefined;
+    if (server === undefined || server.exitCode !== null) return;
+    const gone = new Promise((resolve) => server.once("exit", resolve));
+    server.kill("SIGKILL");
+    await gone;
+  }
+
+  /** MD5 of each object uploaded in one piece, by key. */
+  async objects(): Promise<Record<string, string>> {
+    const answer = await fetch(`${this.endpoint}/_admin/keys`);
+    const keys = (await answer.json()) as { key: string; etag: string }[];
+    return Object.fromEntries(keys.map(({ key, etag }) => [key, etag]));
+  }
+}
+
+export function md5(data: Uint8Array | string): string {
+  return createHash("md5").update(data).digest("hex");
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return address.port;
+}

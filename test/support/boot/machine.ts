@@ -51,9 +51,9 @@ export class Machine {
     }
   }
 
-  /** Makes a folder of the host the machine's own, at the same place, from the next boot on. */
-  bind(folder: string): void {
-    this.#binds.push(`--bind=${folder}`);
+  /** Shows a folder of the host in the machine, read-only, from the next boot on. */
+  bind(folder: string, place: string): void {
+    this.#binds.push(`--bind-ro=${folder}:${place}`);
   }
 
   /** Puts a file into the machine; its folders are made. */
@@ -66,7 +66,13 @@ export class Machine {
 
   /** Boots, and resolves to what `systemctl is-system-running` says when it is up. */
   async boot(): Promise<string> {
-    const fixed = ["--register=no", "--keep-unit", "--machine=ci", "--console=pipe", "--quiet"];
+    const fixed = [
+      "--register=no",
+      "--keep-unit",
+      `--machine=pailfs-${process.pid}`,
+      "--console=pipe",
+      "--quiet",
+    ];
     const share = [
       "--bind=/dev/fuse",
       `--bind-ro=${top}:/opt/pailfs`,

@@ -98,6 +98,6 @@ export const s3Options = {
     group,
     type: integerType({ min: 1, max: 256 }),
     default: "16",
-    describe: "Requests under way at the same time",
+    describe: "Requests under way at the same time; twice as many copies and deletes besides",
   }),
 } as const;

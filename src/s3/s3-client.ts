@@ -25,6 +25,8 @@ const defaultConcurrency = 16;
 const maxTextBytes = 32 * 2 ** 20;
 const maxCredibleSkewMs = 5 * 60_000;
 const connectTimeoutMs = 10_000;
+/** Background verbs without a body: they would wait behind uploads of many bytes, and cost the network nothing. */
+const lightVerbs: ReadonlySet<S3Verb> = new Set(["COPY", "DELETE"]);
 const backgroundVerbs: ReadonlySet<S3Verb> = new Set(["PUT", "UPLOAD_PART", "COPY", "COPY_PART"]);
 
 /** Rejects with FsError only; the S3Failure is its cause. */
@@ -52,6 +54,8 @@ export class S3Client {
   readonly #signer: RequestSigner;
   readonly #transport: Transport;
   readonly #queue: RequestQueue;
+  /** Of requests that move no bytes and that nobody waits for. */
+  readonly #lightQueue: RequestQueue;
   readonly #closing = new AbortController();
 
   constructor(config: S3Config, clock: Clock = systemClock) {
@@ -60,7 +64,9 @@ export class S3Client {
     this.#endpoint = resolveEndpoint(config);
     this.#signer = new RequestSigner(config.credentials, this.#endpoint.region);
     this.#transport = new Transport({ connectTimeoutMs, ca: config.ca });
-    this.#queue = new RequestQueue(config.concurrency ?? defaultConcurrency);
+    const concurrency = config.concurrency ?? defaultConcurrency;
+    this.#queue = new RequestQueue(concurrency);
+    this.#lightQueue = new RequestQueue(2 * concurrency);
   }
 
   get endpoint(): Endpoint {
@@ -214,7 +220,9 @@ export class S3Client {
     const queuedMs = this.clock.now();
     // what nobody waits for may wait in the queue for as long as it takes
     if (!background) watchdog.arm(deadline.remainingMs);
-    const slot = await this.#queue.acquire(background, watchdog.signal);
+    const slot = lightVerbs.has(call.verb)
+      ? await this.#lightQueue.acquire(false, watchdog.signal)
+      : await this.#queue.acquire(background, watchdog.signal);
     if (slot === undefined) {
       watchdog.dispose();
       throw watchdog.signal.reason;

@@ -10,15 +10,23 @@ export interface SchedulerHost {
   mayStart(operation: Operation): boolean;
   /** Resolves when readers no longer need what the operation replaces; undefined: it replaces nothing. */
   prepare(operation: Operation): Promise<void> | undefined;
-  /** Runs it to its end or to its next failure. */
-  run(operation: Operation): Promise<void>;
+  /** Runs it to its end or to its next failure; `free` gives its place to others while it waits for the journal. */
+  run(operation: Operation, free: () => void): Promise<void>;
 }
 
 /** A prepare() that takes longer gives its turn to others. */
 const PATIENT_READER_MS = 50;
 
+/** Operations that are done in the bucket and wait for the journal: more of them hold up the rest. */
+const MOST_ENDING = 256;
+
+/** Places that an operation takes: copies and deletes move no bytes over this host's network. */
+function placesFor({ record }: Operation): number {
+  return record.kind === "put" ? 2 : 1;
+}
+
 /**
- * At most `concurrency` operations run, smallest seq first. While one is prepared it can still be cancelled; when its
+ * At most `concurrency` uploads, or twice as many copies and deletes, run, smallest seq first. While one is prepared it can still be cancelled; when its
  * readers are done it starts at once, even above the limit, because new readers may come.
  */
 export class QueueScheduler {
@@ -27,7 +35,9 @@ export class QueueScheduler {
   readonly #ready = new ReadyHeap();
   readonly #preparing = new Set<Operation>();
   readonly #running = new Map<Operation, Promise<void>>();
-  #slots = 0;
+  /** Places taken, of twice the concurrency. */
+  #taken = 0;
+  #ending = 0;
   #open = false;
 
   constructor(concurrency: number, host: SchedulerHost) {
@@ -47,9 +57,14 @@ export class QueueScheduler {
 
   /** Starts what may start. */
   pump(): void {
-    while (this.#open && this.#slots < Math.min(this.#concurrency, this.#host.limit())) {
+    while (this.#open) {
       const operation = this.#ready.pop();
       if (operation === undefined) return;
+      const places = 2 * Math.min(this.#concurrency, this.#host.limit());
+      if (this.#taken + placesFor(operation) > places) {
+        this.#ready.push(operation);
+        return;
+      }
       if (!this.#preparing.has(operation) && this.#host.mayStart(operation)) {
         this.#prepare(operation);
       }
@@ -68,14 +83,24 @@ export class QueueScheduler {
   }
 
   /** Runs an operation, without asking whether it may start. */
-  run(operation: Operation, work: () => Promise<void>): void {
+  run(operation: Operation, work: (free: () => void) => Promise<void>): void {
     begin(operation);
-    this.#slots += 1;
-    const tracked = work()
+    const places = placesFor(operation);
+    this.#taken += places;
+    let isEnding = false;
+    const free = (): void => {
+      if (isEnding || this.#ending >= MOST_ENDING) return;
+      isEnding = true;
+      this.#ending += 1;
+      this.#taken -= places;
+      this.pump();
+    };
+    const tracked = work(free)
       .catch((error: unknown) => log.error("Upload queue: %s", error))
       .finally(() => {
         this.#running.delete(operation);
-        this.#slots -= 1;
+        if (isEnding) this.#ending -= 1;
+        else this.#taken -= places;
         this.pump();
       });
     this.#running.set(operation, tracked);
@@ -84,26 +109,27 @@ export class QueueScheduler {
   #prepare(operation: Operation): void {
     const prepared = this.#host.prepare(operation);
     if (prepared === undefined) {
-      this.run(operation, () => this.#host.run(operation));
+      this.run(operation, (free) => this.#host.run(operation, free));
       return;
     }
     this.#preparing.add(operation);
-    this.#slots += 1;
-    let hasSlot = true;
-    const giveSlot = (): void => {
-      if (hasSlot) this.#slots -= 1;
-      hasSlot = false;
+    const places = placesFor(operation);
+    this.#taken += places;
+    let hasPlace = true;
+    const givePlace = (): void => {
+      if (hasPlace) this.#taken -= places;
+      hasPlace = false;
     };
     const patience = setTimeout(() => {
-      giveSlot();
+      givePlace();
       this.pump();
     }, PATIENT_READER_MS);
     const go = (): void => {
       clearTimeout(patience);
-      giveSlot();
+      givePlace();
       this.#preparing.delete(operation);
       if (this.#open && this.#host.mayStart(operation)) {
-        this.run(operation, () => this.#host.run(operation));
+        this.run(operation, (free) => this.#host.run(operation, free));
       }
       this.pump();
     };

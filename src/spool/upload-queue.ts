@@ -65,7 +65,7 @@ export class BackgroundUploadQueue implements UploadQueue {
       limit: () => this.#retries.limit,
       mayStart: (operation) => this.#mayStart(operation),
       prepare: (operation) => this.#prepare(operation),
-      run: (operation) => this.#attempt(operation),
+      run: (operation, free) => this.#attempt(operation, free),
     });
     this.#retries = new RetrySchedule(options.retry ?? {}, {
       wake: (operation) => this.#offer([operation]),
@@ -249,7 +249,7 @@ export class BackgroundUploadQueue implements UploadQueue {
     return replaces ? this.#events?.beforeReplace(targetOf(record)) : undefined;
   }
 
-  async #attempt(operation: Operation): Promise<void> {
+  async #attempt(operation: Operation, free: () => void): Promise<void> {
     const startedAt = performance.now();
     const key = targetOf(operation.record);
     try {
@@ -257,6 +257,7 @@ export class BackgroundUploadQueue implements UploadQueue {
         this.#recordUploadId(operation, uploadId),
       );
       if (outcome.kind !== "unpublishable") {
+        free();
         await this.#finish(operation, outcome);
         return;
       }

@@ -42,7 +42,9 @@ export class DescribedDirectory implements DirectoryHandle {
   ): Promise<readonly DirectoryEntry[]> {
     const entries = await this.#from(offset, context);
     if (!plus) return entries.map((listed) => this.#nameOnly(listed));
-    const batch = Promise.all(entries.slice(0, BATCH).map((listed) => this.#described(listed)));
+    const batch = this.#describedAll(entries.slice(0, BATCH));
+    // who wants a second page of attributes wants all: the next one is asked for meanwhile; it never rejects
+    if (offset > 0) void this.#describedAll(entries.slice(BATCH, 2 * BATCH));
     return untilAborted(batch, context.signal);
   }
 
@@ -62,6 +64,10 @@ export class DescribedDirectory implements DirectoryHandle {
     const page = await this.#reader.read(offset, context);
     this.#page = { start: offset, entries: page };
     return page;
+  }
+
+  #describedAll(page: readonly DirectoryEntry[]): Promise<DirectoryEntry[]> {
+    return Promise.all(page.map((listed) => this.#described(listed)));
   }
 
   async #described(listed: DirectoryEntry): Promise<DirectoryEntry> {

@@ -5,6 +5,7 @@ export const commandNames = [
   "status",
   "flush",
   "refresh",
+  "queue",
   "config",
   "install-helpers",
   "uninstall-helpers",

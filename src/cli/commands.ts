@@ -106,6 +106,7 @@ function addCommands(parser: Argv, context: CommandContext, run: Run): void {
       await run(async () => statusCommand(mountpoint, json, context))();
     },
   );
+  addQueueCommand(parser, context, run);
   for (const [verb, describe] of [
     ["flush", "Wait until what was closed before is in the bucket"],
     ["refresh", "Look at the bucket again"],
@@ -163,6 +164,36 @@ function addHelperCommands(parser: Argv, context: CommandContext, run: Run): voi
       const { uninstallHelpers } = await import("./install-helpers.ts");
       const root = resolve(context.environment.directory, prefix);
       await run(async () => uninstallHelpers(root, context))();
+    },
+  );
+}
+
+function addQueueCommand(parser: Argv, context: CommandContext, run: Run): void {
+  parser.command(
+    "queue <mountpoint> [action] [items..]",
+    "Show what is stuck on its way to the bucket; retry, export or discard it",
+    (command) =>
+      mountpointArgument(command)
+        .positional("action", {
+          type: "string",
+          describe: "retry [ID..], export DIRECTORY [ID..], discard ID..; without one: list",
+        })
+        .positional("items", { type: "string", array: true, describe: "Ids as listed" })
+        .option("all", {
+          type: "boolean",
+          default: false,
+          describe: "List also what is in no trouble",
+        })
+        .option("lose-data", {
+          type: "boolean",
+          default: false,
+          describe: "discard: yes, these bytes are to be gone for good",
+        })
+        .option("json", { type: "boolean", default: false, describe: "Print JSON" }),
+    async ({ mountpoint, action, items, all, json, loseData }) => {
+      const { queueCommand } = await import("./queue-command.ts");
+      const wish = { mountpoint, action, items: items ?? [], all, json, loseData };
+      await run(async () => queueCommand(wish, context))();
     },
   );
 }

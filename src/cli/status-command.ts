@@ -77,7 +77,7 @@ function describeQueue(queue: DaemonStatus["queue"], now: number): string {
     queue.length === 0 ? "empty" : `${queue.length} waiting, ${describeBytes(queue.bytes)}`;
   const oldest =
     queue.oldestMs === undefined ? "" : `, oldest ${describeSpan(now - queue.oldestMs)}`;
-  const refused = queue.refused === 0 ? "" : `, ${queue.refused} refused by S3`;
+  const refused = queue.refused === 0 ? "" : `, ${queue.refused} stuck (see pailfs queue)`;
   const error =
     queue.lastError === undefined
       ? ""

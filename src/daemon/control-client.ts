@@ -16,7 +16,9 @@ import { StartError } from "./start-error.ts";
 // sun_path has 108 bytes with its NUL (unix(7))
 const MAX_SOCKET_PATH_BYTES = 107;
 
-export interface ControlCallOptions {
+export interface ControlCallOptions<Result> {
+  /** Done with the result before the daemon hears that we are through. */
+  readonly meanwhile?: (result: Result) => Promise<void>;
   /** After the result wait until the daemon has closed everything, so that the next one can start. */
   readonly untilGone?: boolean;
   readonly onProgress?: (progress: ControlProgress) => void;
@@ -36,7 +38,7 @@ export async function callDaemon<V extends ControlVerb>(
   socketPath: string,
   verb: V,
   given: ControlVerbs[V]["arguments"],
-  options: ControlCallOptions = {},
+  options: ControlCallOptions<ControlVerbs[V]["result"]> = {},
 ): Promise<ControlVerbs[V]["result"]> {
   const { signal } = options;
   const interrupted = (): StartError =>
@@ -47,6 +49,7 @@ export async function callDaemon<V extends ControlVerb>(
   signal?.addEventListener("abort", onAbort, { once: true });
   try {
     const result = await exchange(socket, verb, given, options);
+    await options.meanwhile?.(result);
     if (options.untilGone === true) await closed(socket);
     return result;
   } finally {
@@ -96,7 +99,7 @@ async function exchange<V extends ControlVerb>(
   socket: Socket,
   verb: V,
   given: ControlVerbs[V]["arguments"],
-  { onProgress }: ControlCallOptions,
+  { onProgress }: Pick<ControlCallOptions<unknown>, "onProgress">,
 ): Promise<ControlVerbs[V]["result"]> {
   return new Promise((resolve, reject) => {
     const onLine = (line: string): void => {

@@ -4,6 +4,7 @@ import { Errno, errnoOf } from "../posix/errno.ts";
 import type { ControlProgress, UmountResult } from "./control-protocol.ts";
 import type { ControlHandler } from "./control-server.ts";
 import type { DaemonLife } from "./daemon-life.ts";
+import { queueHandlers } from "./queue-handlers.ts";
 import { StartError } from "./start-error.ts";
 import type { DaemonStatus } from "./status.ts";
 
@@ -23,6 +24,7 @@ export function controlHandlers(
       await reporting(life, progress, async () => life.mount.flush(path, signal));
     },
     refresh: async (given) => life.mount.refresh(pathOf(given)),
+    ...queueHandlers(life.mount.queue),
     umount: async (given, progress) => {
       await unmount(life, options.mountpoint, given["lazy"] === true);
       return drained(life, given["wait"] === true, progress);

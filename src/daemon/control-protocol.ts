@@ -1,5 +1,6 @@
 // What travels over a mount's control socket: JSON, one object a line. A connection carries one request after another;
 // each is answered by any number of progress lines and then one result or error line.
+import type { ExportedBytes, QueuePage } from "./queue-report.ts";
 import type { FailureKind } from "./start-error.ts";
 import type { DaemonStatus } from "./status.ts";
 
@@ -8,6 +9,19 @@ export interface ControlVerbs {
   readonly status: { readonly arguments: object; readonly result: DaemonStatus };
   readonly flush: { readonly arguments: { readonly path: string }; readonly result: object };
   readonly refresh: { readonly arguments: { readonly path: string }; readonly result: object };
+  readonly queue: {
+    readonly arguments: { readonly after: string; readonly all: boolean };
+    readonly result: QueuePage;
+  };
+  readonly queueRetry: {
+    readonly arguments: { readonly ids: readonly string[] };
+    readonly result: { readonly count: number };
+  };
+  readonly queueExport: {
+    readonly arguments: { readonly id: string };
+    readonly result: ExportedBytes;
+  };
+  readonly queueDiscard: { readonly arguments: { readonly id: string }; readonly result: object };
   readonly umount: { readonly arguments: UmountArguments; readonly result: UmountResult };
   readonly version: { readonly arguments: object; readonly result: { readonly version: string } };
 }

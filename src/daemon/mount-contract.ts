@@ -1,6 +1,7 @@
 // The seam between the life of a mount (this folder) and what is mounted; daemon/mount.ts puts implementations behind it.
 import type { Server } from "node:net";
 import type { MountOptions } from "../options/mount-options.ts";
+import type { QueueControl } from "./queue-report.ts";
 import type { MountStatus } from "./status.ts";
 
 /**
@@ -12,6 +13,7 @@ export interface MountedFileSystem {
   readonly warning?: string | undefined;
   /** Resolves once, when the kernel let go of the mount for good (ENODEV), whoever unmounted it; never rejects. */
   readonly closed: Promise<void>;
+  readonly queue: QueueControl;
   /** A snapshot; cheap, waits for nothing. */
   status(): MountStatus;
   /**

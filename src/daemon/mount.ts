@@ -17,6 +17,8 @@ import type { Encryption, S3Config } from "../s3/s3-call.ts";
 import { isRefused } from "../s3/s3-error.ts";
 import { S3ObjectStore } from "../s3/s3-object-store.ts";
 import { DiskSpool } from "../spool/disk-spool.ts";
+import { Quarantine } from "../spool/quarantine.ts";
+import { OperatorControl } from "../spool/queue-control.ts";
 import { recoverSpool } from "../spool/recovery.ts";
 import { BackgroundUploadQueue } from "../spool/upload-queue.ts";
 import type { UploadQueueOptions } from "../spool/upload-queue-options.ts";
@@ -35,6 +37,7 @@ const READ_AHEAD_KB = 4096;
 export interface Core {
   readonly fileSystem: S3FileSystem;
   readonly keys: KeyMap;
+  readonly queue: OperatorControl;
   status(): Omit<MountStatus, "adapter" | "passthrough">;
   /** Resolves when everything queued so far, or below the key prefix, is in the bucket. */
   drained(prefix?: string): Promise<void>;
@@ -121,6 +124,7 @@ async function openParts(
   return {
     fileSystem,
     keys,
+    queue: new OperatorControl(queue, new Quarantine(options.spool.stateDirectory), spool),
     status: () => coreStatus({ queue, state, cache, store }),
     drained: (below) => queue.drained(below),
     close: async () => {
@@ -188,6 +192,7 @@ async function mountCore(
     untilAborted(work, signal);
   return {
     warning,
+    queue: core.queue,
     closed: session.closed,
     status: () => ({
       ...core.status(),
@@ -302,11 +307,11 @@ function coreStatus(parts: {
 }
 
 function queueStatus(queue: BackgroundUploadQueue): MountStatus["queue"] {
-  const { pending, pendingBytes, oldestMs, lastError } = queue.status();
+  const { pending, pendingBytes, stuck, oldestMs, lastError } = queue.status();
   return {
     length: pending,
     bytes: pendingBytes,
-    refused: 0,
+    refused: stuck,
     ...(oldestMs === undefined ? {} : { oldestMs }),
     ...(lastError === undefined ? {} : { lastError }),
   };

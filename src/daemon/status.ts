@@ -29,7 +29,7 @@ export interface QueueStatus {
   readonly bytes: number;
   /** When the oldest pending record was made; absent when there is none. */
   readonly oldestMs?: number;
-  /** Records set aside because S3 refused them for good. */
+  /** Records that need a person: S3 refuses them while others work, or their bytes are lost (see `pailfs queue`). */
   readonly refused: number;
   /** The last failure, absent once a request of the queue succeeded again. */
   readonly lastError?: { readonly message: string; readonly sinceMs: number };

@@ -1,5 +1,6 @@
 // What the namespace learns when the bucket has caught up: uploads and copies that are done.
 import { log } from "../log.ts";
+import { parentPath } from "../posix/path.ts";
 import { FileType, isDirectory } from "../posix/stat.ts";
 import type { ObjectStore } from "../s3/object-store.ts";
 import type { ObjectPlace, QueueEvents } from "../spool/spool.ts";
@@ -17,15 +18,19 @@ export class QueueFollower implements QueueEvents {
   readonly #keys: KeyMap;
   readonly #options: CoreOptions;
   readonly #store: Pick<ObjectStore, "storeTime">;
+  readonly #changed: (path: string) => void;
 
+  /** `changed` is called for each name that stands for something else now. */
   constructor(
     namespace: Namespace,
     readers: ObjectReaders,
     keys: KeyMap,
     options: CoreOptions,
     store: Pick<ObjectStore, "storeTime">,
+    changed: (path: string) => void,
   ) {
     this.#store = store;
+    this.#changed = changed;
     this.#namespace = namespace;
     this.#readers = readers;
     this.#keys = keys;
@@ -103,6 +108,30 @@ export class QueueFollower implements QueueEvents {
     });
   }
 
+  discarded(record: QueueRecord): Pick<StateChange, "names" | "attributes"> {
+    const keys = record.kind === "copy" ? [record.to, record.from] : [record.key];
+    const names: NameChange[] = [];
+    const attributes: { path: string; attributes: undefined }[] = [];
+    for (const key of keys) {
+      const path = this.#keys.toPath(key);
+      if (path === undefined || path === "/") continue;
+      const located = this.#namespace.durable(path);
+      if (located && givesBytesTo(record, located.entry)) {
+        names.push({ parent: located.parent, name: located.name, entry: undefined });
+        attributes.push({ path, attributes: undefined });
+        this.#namespace.touch(located.parent, located.name);
+      }
+      // the bucket is asked what it has there
+      const directory = this.#namespace.known(parentPath(path));
+      if (directory) {
+        const { parent, name, entry } = directory;
+        names.push({ parent, name, entry: { ...entry, listedUntil: 0 } });
+      }
+      this.#changed(path);
+    }
+    return { names, attributes };
+  }
+
   deleted(key: string): void {
     this.#namespace.touchKey(key);
   }
@@ -143,4 +172,9 @@ export class QueueFollower implements QueueEvents {
     this.#namespace.touch(parent, name);
     return [{ parent, name, entry }];
   }
+}
+
+function givesBytesTo(record: QueueRecord, entry: NamespaceEntry): boolean {
+  if (record.kind === "put") return entry.staged === record.staged;
+  return record.kind === "copy" && entry.key === record.from;
 }

@@ -91,7 +91,7 @@ export class S3FileSystem implements FileSystem {
     this.#rename = new Rename({ ...common, names, directories, listings, publisher, spool });
     this.#attributes = new Attributes({ ...common, files: this.#files, keeper });
     if (state.rebuilt) recoverNames(namespace, keys, options, state.pending());
-    queue.start(new QueueFollower(namespace, readers, keys, options, store));
+    queue.start(new QueueFollower(namespace, readers, keys, options, store, changed));
   }
 
   onChange(listener: (change: Change) => void): void {

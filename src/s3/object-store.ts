@@ -41,6 +41,8 @@ export interface CallOptions {
   readonly deadlineMs?: number;
   /** Nobody waits for it: it queues behind those that someone waits for. Default: uploads and copies. */
   readonly background?: boolean;
+  /** False: 401, 403 and 404 are told at once, for callers that try again by themselves (default true: they may pass). */
+  readonly retryForbidden?: boolean;
 }
 
 export interface GetOptions extends CallOptions {

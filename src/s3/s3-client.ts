@@ -132,7 +132,7 @@ export class S3Client {
       const changed = await this.#signer.refresh().catch(() => false);
       if (changed) return { kind: "corrected" };
     }
-    return retryDecision(failure, call.retryForbidden);
+    return retryDecision(failure, call.options?.retryForbidden ?? call.retryForbidden);
   }
 
   #correctRegion({ status, code, region }: S3Failure): boolean {

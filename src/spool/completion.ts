@@ -27,14 +27,14 @@ export function completionOf(
 ): Completion {
   const { seq, record } = operation;
   if (record.kind === "put" && outcome.kind === "uploaded") {
-    const names = isLastWrite(graph, operation)
+    const names = !graph.isOverwritten(operation)
       ? events.uploaded(record, outcome.etag, isSettled(graph, operation))
       : [];
     const enqueue = toldFollowers(graph, operation, outcome.etag);
     return { change: { dequeue: [seq], names, enqueue, ...settled(graph, events, operation) } };
   }
   if (record.kind === "copy" && outcome.kind === "copied") {
-    const names = isLastWrite(graph, operation)
+    const names = !graph.isOverwritten(operation)
       ? events.copied(record, outcome.etag, isSettled(graph, operation))
       : [];
     const was = { key: record.from, etag: record.etag };
@@ -43,7 +43,7 @@ export function completionOf(
     return { change: { ...change, enqueue: [...(change.enqueue ?? []), ...told] } };
   }
   if (record.kind === "describe" && outcome.kind === "described") {
-    const names = isLastWrite(graph, operation)
+    const names = !graph.isOverwritten(operation)
       ? events.described(record, outcome.etag, isSettled(graph, operation))
       : [];
     if (outcome.etag === undefined) {
@@ -166,17 +166,6 @@ function settled(
   return attributes === undefined || attributes.length === 0 ? {} : { attributes };
 }
 
-/**
- * Whether the written key's bytes are to stay. A name that came back while its first upload ran is uploaded
- * twice: it must not count as an object before the second is done.
- */
-function isLastWrite(graph: QueueGraph, operation: Operation): boolean {
-  const key = targetOf(operation.record);
-  const lane = graph.lane(key);
-  const later = lane.slice(lane.indexOf(operation) + 1).filter(isLive);
-  return !later.some(({ record }) => targetOf(record) === key && record.kind !== "describe");
-}
-
 /** Names whose bytes go through the written key on their way to their own key. */
 function relocations(
   graph: QueueGraph,
@@ -195,7 +184,8 @@ function relocations(
   return changes;
 }
 
-function deleteAfter(
+/** The delete of a copy's source that waits behind the copy. */
+export function deleteAfter(
   graph: QueueGraph,
   operation: Operation,
   record: CopyRecord,

@@ -39,6 +39,13 @@ export interface RunnerOptions {
 /** By which s3fs and others know a directory. */
 const DIRECTORY_TYPE = "application/x-directory";
 
+/** How the requests of one attempt are made. */
+export interface RunnerCall {
+  readonly signal: AbortSignal;
+  /** Whether a 403 is waited for, because someone waits for this attempt; the queue tries again by itself. */
+  readonly retryForbidden: boolean;
+}
+
 export class OperationRunner {
   readonly #options: RunnerOptions;
 
@@ -49,13 +56,13 @@ export class OperationRunner {
   /** Rejects with what may be better another time. `recordUploadId` rewrites the durable record. */
   async run(
     { record, seenMs }: Pick<Operation, "record" | "seenMs">,
-    signal: AbortSignal,
+    call: RunnerCall,
     recordUploadId: (uploadId: string) => Promise<void>,
   ): Promise<Outcome> {
-    if (record.kind === "put") return this.#put(record, signal, recordUploadId);
-    if (record.kind === "copy") return this.#copy(record, signal);
-    if (record.kind === "describe") return this.#describe(record, signal);
-    return this.#delete(record, seenMs, signal);
+    if (record.kind === "put") return this.#put(record, call, recordUploadId);
+    if (record.kind === "copy") return this.#copy(record, call);
+    if (record.kind === "describe") return this.#describe(record, call);
+    return this.#delete(record, seenMs, call);
   }
 
   /** Aborts what an earlier run left at the provider; never rejects. */
@@ -66,7 +73,7 @@ export class OperationRunner {
 
   async #put(
     record: PutRecord,
-    signal: AbortSignal,
+    call: RunnerCall,
     recordUploadId: (uploadId: string) => Promise<void>,
   ): Promise<Outcome> {
     const { store, files, source, sizes, contentType } = this.#options;
@@ -90,7 +97,7 @@ export class OperationRunner {
         source: source(staged.fd, files.path(id), size),
         sizes,
         options: {
-          signal,
+          ...call,
           ...(metadata === undefined ? {} : { metadata }),
           ...(type === undefined ? {} : { contentType: type }),
         },
@@ -105,9 +112,10 @@ export class OperationRunner {
   async #delete(
     { key, etag }: DeleteRecord,
     seenMs: number | undefined,
-    signal: AbortSignal,
+    call: RunnerCall,
   ): Promise<Outcome> {
     const { store } = this.#options;
+    const { signal } = call;
     const isOther = async (): Promise<boolean> => {
       const found = await store.headObject(key as ObjectKey, { signal });
       return found !== undefined && found.etag !== etag;
@@ -116,7 +124,7 @@ export class OperationRunner {
     if (etag !== undefined && !isFresh && (await isOther())) return { kind: "notOurs" };
     try {
       const ifMatch = etag === undefined ? {} : { ifMatch: etag };
-      await store.deleteObject(key as ObjectKey, { signal, ...ifMatch });
+      await store.deleteObject(key as ObjectKey, { ...call, ...ifMatch });
       return { kind: "deleted" };
     } catch (error) {
       // an attempt whose answer was lost may have done it
@@ -125,13 +133,14 @@ export class OperationRunner {
     }
   }
 
-  async #copy(record: CopyRecord, signal: AbortSignal): Promise<Outcome> {
+  async #copy(record: CopyRecord, call: RunnerCall): Promise<Outcome> {
+    const { signal } = call;
     const { store } = this.#options;
     const { from, to, etag, size, metadata } = record;
     try {
       const source = metadata && (await store.headObject(from as ObjectKey, { signal }));
       const copy = await store.copyObject(from as ObjectKey, to as ObjectKey, {
-        signal,
+        ...call,
         size,
         // "" where a store lists none
         ...(etag === "" ? {} : { ifMatch: etag }),
@@ -152,7 +161,8 @@ export class OperationRunner {
     }
   }
 
-  async #describe(record: DescribeRecord, signal: AbortSignal): Promise<Outcome> {
+  async #describe(record: DescribeRecord, call: RunnerCall): Promise<Outcome> {
+    const { signal } = call;
     const { store } = this.#options;
     const { key, etag, size, metadata } = record;
     const found = await store.headObject(key as ObjectKey, { signal });
@@ -163,7 +173,7 @@ export class OperationRunner {
     const isMeant = found !== undefined && (etag === "" || found.etag === etag);
     if (found !== undefined && isMeant) {
       const replace = describedWith(found, metadata);
-      const options = { signal, size: found.size, ifMatch: found.etag, replace };
+      const options = { ...call, size: found.size, ifMatch: found.etag, replace };
       try {
         const copy = await store.copyObject(key as ObjectKey, key as ObjectKey, options);
         return { kind: "described", etag: copy.etag };

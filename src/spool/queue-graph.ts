@@ -39,6 +39,10 @@ export class QueueGraph {
     return this.#bytes;
   }
 
+  get(seq: number): Operation | undefined {
+    return this.#operations.get(seq);
+  }
+
   operations(): IterableIterator<Operation> {
     return this.#operations.values();
   }
@@ -148,6 +152,17 @@ export class QueueGraph {
       saved = save;
       at = save.record.to;
     }
+  }
+
+  /**
+   * Whether other bytes come to the written key, or it is to go. A name that came back while its first upload ran is uploaded
+   * twice: it must not count as an object before the second is done.
+   */
+  isOverwritten(operation: Operation): boolean {
+    const key = targetOf(operation.record);
+    const lane = this.lane(key);
+    const later = lane.slice(lane.indexOf(operation) + 1).filter(isLive);
+    return later.some(({ record }) => targetOf(record) === key && record.kind !== "describe");
   }
 
   /** Copies that wait to read what `written` leaves at its key. */

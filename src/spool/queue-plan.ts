@@ -1,6 +1,7 @@
 // A change to the queue that becomes true together with one StateChange.
 import type { QueueRecord } from "../state/queue-record.ts";
-import { isCopyFrom, type Operation, type PlanMark } from "./operation.ts";
+import { deleteAfter } from "./completion.ts";
+import { isCopyFrom, type Operation, type PlanMark, targetOf } from "./operation.ts";
 import { isLive, type QueueGraph } from "./queue-graph.ts";
 import type { ObjectVersionAt, PutPlan, QueuePlan } from "./spool.ts";
 import type { StagedFiles } from "./staged-files.ts";
@@ -110,6 +111,23 @@ export class GraphPlan implements QueuePlan, PlanMark {
     if (upload?.record.kind !== "put" || upload.record.staged !== staged || upload.running) return;
     this.#cancel(upload);
     if (upload.afterDelete) this.#add({ kind: "delete", key }, { over: true, afterDelete: false });
+  }
+
+  /** Gives an operation up that is not running: a copy with the delete of its source; a delete that it replaced is done. */
+  drop(operation: Operation): void {
+    const { graph } = this.#host;
+    const { record, afterDelete } = operation;
+    const key = targetOf(record);
+    this.#cancel(operation);
+    const source = record.kind === "copy" ? deleteAfter(graph, operation, record) : undefined;
+    if (source !== undefined && !source.running) this.#cancel(source);
+    // attributes of what will not be there
+    for (const describer of graph.describersOf(operation)) {
+      if (!describer.running) this.#cancel(describer);
+    }
+    const isLast = !graph.isOverwritten(operation);
+    if (afterDelete && isLast)
+      this.#add({ kind: "delete", key }, { over: true, afterDelete: false });
   }
 
   commit(): void {

@@ -11,14 +11,25 @@ export interface RetryOptions {
   readonly isRefused?: (error: unknown) => boolean;
 }
 
-interface Failing {
-  attempts: number;
+/** Of one operation, until it succeeds. */
+export interface Failure {
+  readonly attempts: number;
   /** Blames the key, not S3 or the network. */
+  readonly refused: boolean;
+  /** Ms since the epoch of the first failure in this run. */
+  readonly since: number;
+  readonly message: string;
+}
+
+interface Failing extends Failure {
+  attempts: number;
   refused: boolean;
   timer: NodeJS.Timeout | undefined;
-  readonly since: number;
   message: string;
 }
+
+/** Refused keys that the log names; of more it only tells the number, each time that doubled. */
+const NAMED_REFUSALS = 8;
 
 /** So many failures in a row, with no success, are not the fault of keys. */
 const OUTAGE_FAILURES = 4;
@@ -52,6 +63,8 @@ export class RetrySchedule {
   #troubleSince: number | undefined;
   #trouble: string | undefined;
   #lastSuccess = -Infinity;
+  #refused = 0;
+  #mostRefused = 0;
   #failuresInRow = 0;
   #outagePause: NodeJS.Timeout | undefined;
 
@@ -83,9 +96,14 @@ export class RetrySchedule {
     return this.#failing.get(operation)?.timer !== undefined;
   }
 
-  /** What is wrong with an operation since its last attempt. */
-  failure(operation: Operation): string | undefined {
-    return this.#failing.get(operation)?.message;
+  /** What is wrong with an operation, if its last attempt failed. */
+  failure(operation: Operation): Failure | undefined {
+    return this.#failing.get(operation);
+  }
+
+  /** How many fail by themselves. */
+  get refused(): number {
+    return this.#refused;
   }
 
   /** What is wrong with S3 or the network since the last success. */
@@ -120,7 +138,7 @@ export class RetrySchedule {
       // the first failures may have been hiccups
       (failing.attempts > 2 && this.#lastSuccess > startedAt);
     this.#report(operation, failing, isOwn);
-    failing.refused = isOwn;
+    this.#setRefused(failing, isOwn);
     if (!isOwn) this.#countFailure(message);
     // newest last
     this.#failing.delete(operation);
@@ -135,9 +153,9 @@ export class RetrySchedule {
     this.#trouble = undefined;
     this.#failuresInRow = 0;
     this.endPause();
-    const failing = this.#failing.get(operation);
+    const wasRefused = this.#failing.get(operation)?.refused === true;
     this.forget(operation);
-    if (failing?.refused === true) {
+    if (wasRefused && this.#refused < NAMED_REFUSALS) {
       log.info("Object %j does not fail any more", targetOf(operation.record));
     }
     if (this.#troubleSince !== undefined) {
@@ -159,7 +177,10 @@ export class RetrySchedule {
 
   /** The operation is done or cancelled. */
   forget(operation: Operation): void {
-    clearTimeout(this.#failing.get(operation)?.timer);
+    const failing = this.#failing.get(operation);
+    if (failing === undefined) return;
+    clearTimeout(failing.timer);
+    this.#setRefused(failing, false);
     this.#failing.delete(operation);
   }
 
@@ -182,13 +203,37 @@ export class RetrySchedule {
     this.#outagePause.unref();
   }
 
+  #setRefused(failing: Failing, refused: boolean): void {
+    if (failing.refused !== refused) this.#refused += refused ? 1 : -1;
+    failing.refused = refused;
+    // a fresh start once all are through
+    if (this.#refused === 0) this.#mostRefused = 0;
+  }
+
   #report(operation: Operation, failing: Failing, isOwn: boolean): void {
     const key = targetOf(operation.record);
     if (isOwn && !failing.refused) {
-      log.error("Object %j fails by itself and will be tried again: %s", key, failing.message);
+      this.#reportRefused(key, failing.message);
     } else if (!isOwn && this.#troubleSince === undefined) {
       this.#troubleSince = Date.now();
       log.warn("Uploads fail and will be tried again, first %j: %s", key, failing.message);
+    }
+  }
+
+  #reportRefused(key: string, message: string): void {
+    const count = this.#refused + 1;
+    if (count <= this.#mostRefused) return;
+    if (count <= NAMED_REFUSALS) {
+      this.#mostRefused = count;
+      log.error("Object %j fails by itself and will be tried again: %s", key, message);
+    } else if (count >= 2 * this.#mostRefused) {
+      this.#mostRefused = count;
+      log.error(
+        "%d objects fail by themselves (see: pailfs queue), now %j: %s",
+        count,
+        key,
+        message,
+      );
     }
   }
 }

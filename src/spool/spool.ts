@@ -109,6 +109,8 @@ export interface QueueEvents {
   relocated(to: string, was: ObjectPlace, now: ObjectPlace): readonly NameChange[];
   /** The source of a rename was replaced or removed by someone else before it was copied. */
   copyFailed(record: QueueRecord & { kind: "copy" }, reason: Error): readonly NameChange[];
+  /** The work was given up: the names that stand for what the bucket has from here on. Must not throw. */
+  discarded(record: QueueRecord): Pick<StateChange, "names" | "attributes">;
   /** The object is gone; a listing that began before may still show it. */
   deleted(key: string): void;
   /** Called before the object at `key` is overwritten or deleted: resolves when open readers no longer need it. */
@@ -146,6 +148,8 @@ export interface QueueStatus {
   readonly pending: number;
   readonly pendingBytes: number;
   readonly running: number;
+  /** Operations that S3 refuses while others succeed, or whose bytes are lost: only a person can help. */
+  readonly stuck: number;
   /** Ms since the epoch of the oldest unfinished record of this daemon run, if any. */
   readonly oldestMs?: number;
   readonly lastError?: { readonly key: string; readonly message: string; readonly sinceMs: number };

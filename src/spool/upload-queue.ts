@@ -8,13 +8,14 @@ import { type Completion, completionOf, type DoneOutcome, writeCompletion } from
 import { Holds } from "./holds.ts";
 import { keysOf, type Operation, targetOf } from "./operation.ts";
 import { OperationRunner } from "./operation-runner.ts";
+import { QueueDesk } from "./queue-desk.ts";
 import { GraphPlan } from "./queue-plan.ts";
 import { QueueGraph } from "./queue-graph.ts";
 import { QueueScheduler } from "./queue-scheduler.ts";
 import { QueueWaiters } from "./queue-waiters.ts";
 import { RetrySchedule } from "./retry-schedule.ts";
 import { Rounds } from "./rounds.ts";
-import type { QueueEvents, QueuePlan, QueueStatus, UploadQueue } from "./spool.ts";
+import type { QueueEvents, QueueStatus, UploadQueue } from "./spool.ts";
 import type { StagedFiles } from "./staged-files.ts";
 import { StagedOwner } from "./staged-owner.ts";
 import type { UploadQueueOptions } from "./upload-queue-options.ts";
@@ -46,6 +47,8 @@ export class BackgroundUploadQueue implements UploadQueue {
   readonly #adoptions = new Set<Promise<void>>();
   readonly #abort = new AbortController();
   readonly #rounds = new Rounds(ROUND_MS);
+  /** For `pailfs queue`. */
+  readonly desk: QueueDesk;
   #events: QueueEvents | undefined;
 
   constructor(options: UploadQueueOptions) {
@@ -73,14 +76,25 @@ export class BackgroundUploadQueue implements UploadQueue {
     });
     this.#waiters = new QueueWaiters(
       options.patienceMs ?? 30_000,
-      (operation) => this.#retries.failure(operation) ?? this.#retries.trouble,
+      (operation) => this.#retries.failure(operation)?.message ?? this.#retries.trouble,
     );
+    this.desk = new QueueDesk({
+      graph: this.#graph,
+      holds: this.#holds,
+      retries: this.#retries,
+      failed: this.#failed,
+      state: this.#state,
+      plan: () => this.plan(),
+      events: () => this.#events,
+      idle: (key) => this.idle(key),
+      offer: (operation) => this.#offer([operation]),
+    });
     // every request of every operation listens
     setMaxListeners(0, this.#abort.signal);
     this.#load();
   }
 
-  plan(): QueuePlan {
+  plan(): GraphPlan {
     return new GraphPlan({
       graph: this.#graph,
       files: this.#files,
@@ -154,6 +168,7 @@ export class BackgroundUploadQueue implements UploadQueue {
       pending: this.#graph.size,
       pendingBytes: this.#graph.bytes,
       running: this.#scheduler.running,
+      stuck: this.#retries.refused + this.#failed.size,
       ...(oldest === undefined ? {} : { oldestMs: oldest.since }),
       ...(lastError === undefined ? {} : { lastError }),
     };
@@ -253,7 +268,9 @@ export class BackgroundUploadQueue implements UploadQueue {
     const startedAt = performance.now();
     const key = targetOf(operation.record);
     try {
-      const outcome = await this.#runner.run(operation, this.#abort.signal, (uploadId) =>
+      const { signal } = this.#abort;
+      const call = { signal, retryForbidden: this.#waiters.isAwaited(operation) };
+      const outcome = await this.#runner.run(operation, call, (uploadId) =>
         this.#recordUploadId(operation, uploadId),
       );
       if (outcome.kind !== "unpublishable") {

@@ -8,6 +8,7 @@ import type { MountOptions } from "../../../src/options/mount-options.ts";
 import { parseMountOptions } from "../../../src/options/parse-mount-options.ts";
 import { FsError } from "../../../src/posix/errno.ts";
 import type { DaemonParts, MountedFileSystem } from "../../../src/daemon/mount-contract.ts";
+import type { ExportedBytes, QueueControl, QueueItem } from "../../../src/daemon/queue-report.ts";
 import type { MountStatus } from "../../../src/daemon/status.ts";
 
 /** Options of a mount whose cache and state lie below `directory`. */
@@ -30,9 +31,42 @@ export function optionsBelow(directory: string): MountOptions {
   ).options;
 }
 
+/** Pending work that a test puts in; `bytes` are where export finds them. */
+export class FakeQueue implements QueueControl {
+  items: QueueItem[] = [];
+  bytes = "";
+
+  async *list(after: string, all: boolean): AsyncGenerator<QueueItem> {
+    const start = this.items.findIndex(({ id }) => id === after) + 1;
+    for (const item of this.items.slice(start)) if (all || item.state !== "waiting") yield item;
+  }
+
+  retry(ids: readonly string[]): number {
+    for (const id of ids) this.#find(id);
+    return ids.length || this.items.length;
+  }
+
+  async export(id: string): Promise<ExportedBytes> {
+    const { key = "", bytes = 0 } = this.#find(id);
+    return { path: this.bytes, size: bytes, key };
+  }
+
+  async discard(id: string): Promise<void> {
+    const item = this.#find(id);
+    this.items = this.items.filter((other) => other !== item);
+  }
+
+  #find(id: string): QueueItem {
+    const item = this.items.find((item) => item.id === id);
+    if (item === undefined) throw new FsError("ENOENT", `Nothing has the number ${id}`);
+    return item;
+  }
+}
+
 /** Records what is asked of it; `users` keep it busy, `pending` is what its queue holds. */
 export class FakeMount implements MountedFileSystem {
   readonly calls: string[] = [];
+  readonly queue = new FakeQueue();
   users = 0;
   pending = 0;
   lastError: string | undefined;

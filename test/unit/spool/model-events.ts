@@ -38,6 +38,7 @@ export function modelEvents(
     },
     settledAttributes: () => [],
     relocated: moved,
+    discarded: () => ({}),
     deleted: () => undefined,
     copyFailed: () => {
       throw new Error("no one else touches the bucket");

@@ -18,6 +18,7 @@ export function quietEvents(): { -readonly [Name in keyof QueueEvents]: QueueEve
     settledAttributes: () => [],
     copyFailed: () => [],
     relocated: () => [],
+    discarded: () => ({}),
     deleted: () => undefined,
     beforeReplace: () => Promise.resolve(),
   };

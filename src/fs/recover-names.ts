@@ -8,60 +8,62 @@ import type { CoreOptions, KeyMap } from "./core-options.ts";
 import { newEntry } from "./entries.ts";
 import { folderOfMarker } from "./markers.ts";
 import { type Located, Namespace } from "./namespace.ts";
+import { type QueuedContent, queuedContent } from "./queued-content.ts";
 
-/** Makes each name that a record in the queue gives bytes to, with the directories above it. */
+/** Makes each name that the queue gives bytes to, with the directories above it. */
 export function recoverNames(
   namespace: Namespace,
   keys: KeyMap,
   options: CoreOptions,
   records: Iterable<{ readonly record: QueueRecord }>,
 ): void {
-  for (const { record } of records) {
-    if (record.kind === "delete") continue;
-    const path = keys.toPath(record.kind === "copy" ? record.to : record.key);
+  for (const [key, content] of queuedContent(records)) {
+    const path = keys.toPath(key);
     if (path === undefined || path === "/") continue;
     const known = options.metadata === "object" ? namespace.known(path) : undefined;
     if (known?.entry.local) {
-      recoverObject(namespace, known, record);
+      recoverObject(namespace, known, key, content);
       continue;
     }
-    if (namesMarker(record)) continue;
+    if (namesMarker(key, content)) continue;
     const directory = directoryFor(namespace, options, path);
     const name = splitPath(path).at(-1) ?? "";
     if (!directory) continue;
     const local = namespace.state.localAttributes(path);
     const mode = FileType.file | options.fileMode;
-    const content = { ...placeOf(record), size: record.size };
-    const fresh = newEntry(namespace.nextIno(), mode, options, content);
+    const place = { ...placeOf(key, content), size: content.size };
+    const fresh = newEntry(namespace.nextIno(), mode, options, place);
     const entry: NamespaceEntry =
       local && (local.mode & FileType.mask) === FileType.file ? withLocal(fresh, local) : fresh;
     namespace.learn([{ parent: directory.entry.ino, name, entry }]);
   }
 }
 
-type WriteRecord = Exclude<QueueRecord, { kind: "delete" }>;
-
-function namesMarker(record: WriteRecord): boolean {
-  const key = record.kind === "copy" ? record.to : record.key;
-  return key.endsWith("/") || folderOfMarker(key, record.size) !== undefined;
+function namesMarker(key: string, { size }: QueuedContent): boolean {
+  return key.endsWith("/") || folderOfMarker(key, size) !== undefined;
 }
 
-/** Where the bytes are until the record is done. */
-function placeOf(record: WriteRecord): Pick<NamespaceEntry, "staged" | "key" | "etag"> {
-  if (record.kind === "put") return { staged: record.staged };
-  const { etag } = record;
-  return record.kind === "copy" ? { key: record.from, etag } : { etag };
+/** Where the bytes are until the queue has run. */
+function placeOf(
+  own: string,
+  content: QueuedContent,
+): Pick<NamespaceEntry, "staged" | "key" | "etag"> {
+  if ("staged" in content) return { staged: content.staged };
+  const { key, etag } = content;
+  // moved away and back before anything was copied, or only described
+  return key === own ? { etag } : { key, etag };
 }
 
 /** A directory, symlink or special file that local attributes brought back, and whose object is on its way. */
 function recoverObject(
   namespace: Namespace,
   { parent, name, entry }: Located,
-  record: WriteRecord,
+  key: string,
+  content: QueuedContent,
 ): void {
-  if (isDirectory(entry) !== namesMarker(record)) return;
+  if (isDirectory(entry) !== namesMarker(key, content)) return;
   const marker = isDirectory(entry) ? { marker: true } : {};
-  const placed = { ...entry, ...placeOf(record), ...marker };
+  const placed = { ...entry, ...placeOf(key, content), ...marker };
   namespace.learn([{ parent, name, entry: placed }]);
 }
 

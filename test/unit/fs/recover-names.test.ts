@@ -1,0 +1,67 @@
+// Names of queued work after the index was lost: their bytes may be several renames away from their keys.
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { queuedContent } from "../../../src/fs/queued-content.ts";
+import type { QueueRecord } from "../../../src/state/queue-record.ts";
+import { fails, readFile, writeFile } from "../../posix/suite/context.ts";
+import { driverOf, objectText, testCore } from "./core-fixture.ts";
+
+function contentOf(...records: QueueRecord[]): Record<string, unknown> {
+  return Object.fromEntries(queuedContent(records.map((record) => ({ record }))));
+}
+
+const copy = (from: string, to: string, etag = from): QueueRecord => ({
+  kind: "copy",
+  from,
+  to,
+  etag,
+  size: 1,
+});
+const gone = (key: string): QueueRecord => ({ kind: "delete", key });
+
+test("queuedContent() follows chains of copies to where the bytes are", () => {
+  expect(contentOf(copy("a", "b"), gone("a"), copy("b", "c", "a"), gone("b"))).toEqual({
+    c: { key: "a", etag: "a", size: 1 },
+  });
+  const swap = [copy("x", "z"), copy("y", "x"), copy("z", "y", "x"), gone("z")];
+  expect(contentOf(...swap)).toEqual({
+    x: { key: "y", etag: "y", size: 1 },
+    y: { key: "x", etag: "x", size: 1 },
+  });
+});
+
+test("queuedContent() leaves out what is deleted last, and takes the last upload", () => {
+  const put = { kind: "put", key: "k", staged: "s1", size: 3 } as const;
+  expect(contentOf(put, gone("k"))).toEqual({});
+  expect(contentOf(gone("k"), { ...put, staged: "s0" }, put)).toEqual({
+    k: { staged: "s1", size: 3 },
+  });
+});
+
+test("directories that were swapped are readable at once after the index was lost", async () => {
+  const core = await testCore({ "s3-deadline": "1s" });
+  let driver = driverOf(core);
+  for (const name of ["x", "y"]) {
+    await driver.mkdir(`/${name}`);
+    await writeFile(driver, `/${name}/f`, `made in ${name}`);
+  }
+  await core.core.drained();
+  core.s3.faults.add({ verbs: ["COPY"], effect: { kind: "status", status: 503 } });
+  await driver.rename("/x", "/z");
+  await driver.rename("/y", "/x");
+  await driver.rename("/z", "/y");
+  await core.core.close();
+  for (const name of ["index.mdb", "index.mdb-lock"]) {
+    await rm(join(core.options.spool.stateDirectory, name), { force: true });
+  }
+  await core.reopen();
+  driver = driverOf(core);
+  expect(await readFile(driver, "/x/f")).toBe("made in y");
+  expect(await readFile(driver, "/y/f")).toBe("made in x");
+  await fails(driver.lstat("/z/f"), "ENOENT");
+  core.s3.faults.clear();
+  await core.core.drained();
+  expect([objectText(core, "x/f"), objectText(core, "y/f")]).toEqual(["made in y", "made in x"]);
+  expect(await readFile(driver, "/x/f")).toBe("made in y");
+});

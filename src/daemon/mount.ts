@@ -8,7 +8,8 @@ import { S3FileSystem } from "../fs/s3-file-system.ts";
 import { untilAborted } from "../fs/until-aborted.ts";
 import { mountKernel } from "../fuse/session.ts";
 import type { MountOptions, S3Options } from "../options/mount-options.ts";
-import { FsError } from "../posix/errno.ts";
+import { FsError, toSystemFsError } from "../posix/errno.ts";
+import { syncDirectoryChain } from "../posix/sync-directory.ts";
 import { loadSystemCalls, type SystemCalls } from "../posix/syscalls.ts";
 import { credentialProvider } from "../s3/credentials.ts";
 import { fileUploadSource } from "../s3/file-upload-source.ts";
@@ -53,6 +54,8 @@ export interface CoreStart {
   readonly store?: S3ObjectStore;
   /** Called before a new state is made of nothing; a rejection is openCore()'s. */
   readonly onNew?: () => Promise<void>;
+  /** Of the running kernel by default; another one means that the host went down meanwhile. */
+  readonly bootId?: string;
 }
 
 /** Opens state, cache and spool and starts the queue; rejects with FsError, with nothing left open. */
@@ -89,6 +92,7 @@ async function openParts(
   const state = await openMountState({
     directory: options.spool.stateDirectory,
     identity: JSON.stringify([endpoint ?? "aws", bucket, prefix]),
+    ...(start.bootId === undefined ? {} : { bootId: start.bootId }),
     onNew: async () => {
       await start.onNew?.();
       // acknowledged by a journal that someone moved away
@@ -96,6 +100,7 @@ async function openParts(
     },
   });
   opened.push(() => state.close());
+  await keepNames(options.spool.stateDirectory);
   const cache = await openCache(options, system);
   opened.push(() => cache.close());
   const recovered = await recoverSpool({
@@ -135,6 +140,15 @@ async function openParts(
       await store.close();
     },
   };
+}
+
+/** The state directory, its own and those made above it: what is synced inside is of no use when its name is lost. */
+async function keepNames(stateDirectory: string): Promise<void> {
+  try {
+    await syncDirectoryChain(stateDirectory, 3);
+  } catch (error) {
+    throw toSystemFsError(error, `Cannot sync the state directory "${stateDirectory}"`);
+  }
 }
 
 async function queueSettings({ s3, spool }: MountOptions): Promise<QueueSettings> {

@@ -2,6 +2,7 @@
 import { open, readdir, readFile, rename, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Errno, errnoOf, FsError, toSystemFsError } from "../posix/errno.ts";
+import { syncDirectory } from "../posix/sync-directory.ts";
 import type { QueueItem } from "./queue-desk.ts";
 import type { QuarantineNote } from "./staged-files.ts";
 
@@ -20,12 +21,7 @@ export async function quarantineFile(
     await handle.close();
   }
   await rename(from, to);
-  const directory = await open(dirname(to), "r");
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
-  }
+  await syncDirectory(dirname(to));
   return to;
 }
 

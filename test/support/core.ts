@@ -44,7 +44,8 @@ export async function startCore(options: Record<string, string> = {}): Promise<T
   return test;
 }
 
-function optionsFor(s3: LoopbackS3, folder: string, options: Record<string, string>): MountOptions {
+/** Options as the command line would give them, with state and cache below `folder`. */
+export function optionsFor(s3: LoopbackS3, folder: string, options: Record<string, string>): MountOptions {
   const all = {
     endpoint: s3.endpoint,
     "cache-dir": join(folder, "cache"),

@@ -22,6 +22,8 @@ export type Command =
   | { readonly do: "delays"; readonly delays: Readonly<Record<string, number>> }
   | { readonly do: "announce"; readonly change: Change }
   | { readonly do: "remove"; readonly path: string }
+  /** Of a recording daemon alone. */
+  | { readonly do: "dump"; readonly path: string }
   | { readonly do: "replace"; readonly path: string; readonly text: string };
 
 async function main(): Promise<void> {
@@ -48,6 +50,8 @@ async function main(): Promise<void> {
       case "remove":
         memory.unlink(command.path);
         return undefined;
+      case "dump":
+        throw new Error("this daemon does not record");
       case "replace":
         memory.replace(command.path, command.text);
         return undefined;

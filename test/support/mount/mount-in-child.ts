@@ -13,14 +13,14 @@ const top = new URL("../../../", import.meta.url).pathname;
 
 let built: Promise<string> | undefined;
 
-/** Compiles this folder and what it imports, once per test process; returns the daemon's path. */
-function buildDaemon(): Promise<string> {
+/** Compiles this folder and what it imports, once per test process; returns the path of one of its daemons. */
+async function buildDaemon(name: "daemon" | "recorder"): Promise<string> {
   built ??= run(process.execPath, [
     join(top, "node_modules/typescript/bin/tsc"),
     "-p",
     join(top, "test/support/mount"),
-  ]).then(() => join(top, "dist/test-support/built/test/support/mount/daemon.js"));
-  return built;
+  ]).then(() => join(top, "dist/test-support/built/test/support/mount"));
+  return join(await built, `${name}.js`);
 }
 
 /** What differs from a plain mount of an empty in-memory file system. */
@@ -30,6 +30,8 @@ export interface MountInChildOptions {
   /** Contents get a descriptor, so that passthrough is possible. */
   readonly backed?: boolean;
   readonly delays?: Readonly<Record<string, number>>;
+  /** The in-memory file system notes all changes; its daemon obeys "dump" alone. */
+  readonly recording?: boolean;
   /** Another program that speaks the daemon's commands, compiled. */
   readonly daemon?: string;
   readonly env?: NodeJS.ProcessEnv;
@@ -134,7 +136,7 @@ export async function isMounted(mountpoint: string): Promise<boolean> {
 
 /** Mounts in a child process; resolves when the mount answers. */
 export async function mountInChild(options: MountInChildOptions = {}): Promise<ChildMount> {
-  const daemon = options.daemon ?? (await buildDaemon());
+  const daemon = options.daemon ?? (await buildDaemon(options.recording ? "recorder" : "daemon"));
   const directory = await mkdtemp(join(tmpdir(), "pailfs-mount-"));
   await chmod(directory, 0o755); // other users are to get through
   const mountpoint = options.mount?.mountpoint ?? join(directory, "mnt");

@@ -21,6 +21,7 @@ export default defineConfig({
             "s3/**/*.test.ts",
             "posix/core*.test.ts",
             "model/core*.test.ts",
+            "model/crawl.test.ts",
             "golden/*.test.ts",
           ],
           testTimeout: 20_000,

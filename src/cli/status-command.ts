@@ -57,6 +57,9 @@ export function describeStatus(status: DaemonStatus, now: number): string {
   const rows = [
     ["queue", describeQueue(status.queue, now)],
     ["cache", describeCache(status.cache)],
+    ...(status.coverage === undefined
+      ? []
+      : [["coverage", describeCoverage(status.coverage, now)]]),
     ...(status.names === undefined
       ? []
       : [["names", `${status.names.waiting} only in memory: ${status.names.failure}`]]),
@@ -90,6 +93,21 @@ function describeCache(cache: DaemonStatus["cache"]): string {
   const rate = asked === 0 ? "" : `, ${Math.round((100 * cache.hits) / asked)} % hits`;
   const failure = cache.failure === undefined ? "" : `; bypassed: ${cache.failure}`;
   return `${describeBytes(cache.bytes)} of ${describeBytes(cache.limitBytes)} in ${cache.objects} objects${rate}${failure}`;
+}
+
+function describeCoverage(coverage: NonNullable<DaemonStatus["coverage"]>, now: number): string {
+  const { complete, sinceMs, unknownDirectories, crawl } = coverage;
+  const state = !complete
+    ? "not complete yet"
+    : `complete${sinceMs === undefined ? "" : ` as of ${describeSpan(now - sinceMs)} ago`}`;
+  const unknown =
+    unknownDirectories === 0
+      ? ""
+      : `, but for ${unknownDirectories} directories that others changed`;
+  if (crawl === undefined) return state + unknown;
+  const waits = crawl.failure === undefined ? "" : `; waiting: ${crawl.failure}`;
+  const span = describeSpan(now - crawl.startedMs);
+  return `${state}${unknown}; crawling for ${span}, ${crawl.listed} objects listed${waits}`;
 }
 
 function describeRequests(requests: DaemonStatus["requests"]): string {

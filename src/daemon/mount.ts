@@ -130,14 +130,13 @@ async function openParts(
     fileSystem,
     keys,
     queue: new OperatorControl(queue, new Quarantine(options.spool.stateDirectory), spool),
-    status: () => coreStatus({ queue, state, cache, store }),
+    status: () => coreStatus({ fileSystem, queue, state, cache, store }),
     drained: (below) => queue.drained(below),
     close: async () => {
+      const parts = [spool, state, cache, store];
+      await fileSystem.stop();
       await queue.stop();
-      await spool.close();
-      await state.close();
-      await cache.close();
-      await store.close();
+      for (const part of parts) await part.close();
     },
   };
 }
@@ -306,15 +305,18 @@ function encryptionOf(s3: S3Options): Encryption | undefined {
 }
 
 function coreStatus(parts: {
+  fileSystem: S3FileSystem;
   queue: BackgroundUploadQueue;
   state: MountState;
   cache: BlockCache;
   store: S3ObjectStore;
 }): ReturnType<Core["status"]> {
   const { backlog } = parts.state;
+  const coverage = parts.fileSystem.coverage();
   return {
     queue: queueStatus(parts.queue),
     cache: parts.cache.status(),
+    ...(coverage && { coverage }),
     ...(backlog && { names: { waiting: backlog.changes, failure: backlog.reason } }),
     requests: parts.store.requests,
   };

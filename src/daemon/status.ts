@@ -12,6 +12,8 @@ export interface MountStatus {
     /** Why the cache is bypassed, if it is. */
     readonly failure?: string;
   };
+  /** How much of the bucket's names is known; absent with sharing=shared. */
+  readonly coverage?: CoverageStatus;
   /** Present while names cannot be written to the index: how many stay in memory, and why. */
   readonly names?: { readonly waiting: number; readonly failure: string };
   /** Requests sent so far by verb, retries included. */
@@ -19,6 +21,22 @@ export interface MountStatus {
   /** The FUSE adapter at work, such as "kernel". */
   readonly adapter: string;
   readonly passthrough: boolean;
+}
+
+/** What sharing=exclusive knows of the bucket. */
+export interface CoverageStatus {
+  /** Everything below the prefix was listed, last at `sinceMs`: names cost no request. */
+  readonly complete: boolean;
+  readonly sinceMs?: number;
+  /** Directories that others changed since, whose names are asked for. */
+  readonly unknownDirectories: number;
+  /** The listing that is under way, or waits for S3. */
+  readonly crawl?: {
+    readonly startedMs: number;
+    /** Objects seen so far. */
+    readonly listed: number;
+    readonly failure?: string;
+  };
 }
 
 /** Work that S3 has still to see. */

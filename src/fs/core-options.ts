@@ -16,6 +16,10 @@ export interface CoreOptions {
   /** Whether mode, owner, times and xattrs are kept on this host only, or in the objects too. */
   readonly metadata: "index" | "object";
   readonly readOnly: boolean;
+  /** Whether others may write below the prefix. */
+  readonly sharing: "shared" | "exclusive";
+  /** With sharing=exclusive: ms between crawls of the bucket; 0: only when asked. */
+  readonly refreshIntervalMs: number;
   /** Whether mkdir(2) writes a `name/` object for tools that need one. */
   readonly directoryMarkers: boolean;
   /** Bytes of buffers for reading, all files together. */

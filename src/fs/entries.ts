@@ -24,9 +24,9 @@ export function statOf(entry: NamespaceEntry): Stat {
   };
 }
 
-/** The entry as a caller sees it; the kernel may keep it for as long as we believe it ourselves. */
-export function entryOf(entry: NamespaceEntry): Entry {
-  const left = entry.until - Date.now();
+/** The entry as a caller sees it; the kernel may keep it for as long as we believe it ourselves: `covered` has no end. */
+export function entryOf(entry: NamespaceEntry, covered = false): Entry {
+  const left = covered && entry.until > 0 ? Infinity : entry.until - Date.now();
   return { stat: statOf(entry), validMs: Math.max(0, Math.min(left, OWN_VALID_MS)) };
 }
 

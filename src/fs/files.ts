@@ -5,6 +5,7 @@ import { baseName, checkName, parentPath } from "../posix/path.ts";
 import { FileType, isDirectory, nowNs, S_ISGID } from "../posix/stat.ts";
 import type { ObjectStore } from "../s3/object-store.ts";
 import type { Spool } from "../spool/spool.ts";
+import type { Completeness } from "./completeness.ts";
 import type { CoreOptions, KeyMap } from "./core-options.ts";
 import { applyChanges } from "./attribute-changes.ts";
 import { newEntry } from "./entries.ts";
@@ -34,6 +35,7 @@ export interface FilesParts {
   readonly readers: ObjectReaders;
   readonly publisher: Publisher;
   readonly keeper: EntryKeeper;
+  readonly completeness: Completeness;
   readonly spool: Spool;
   readonly store: ObjectStore;
   readonly keys: KeyMap;
@@ -157,6 +159,7 @@ export class Files implements SessionHost {
     const now = this.#parts.namespace.state.get(parent, name);
     if (!now || now.etag !== entry.etag || now.staged !== undefined) return;
     this.#parts.namespace.learn([{ parent, name, entry: { ...now, until: 0 } }]);
+    this.#parts.completeness.doubt({ ino: parent, path: parentPath(located.path) });
   }
 
   async #openStaged(located: Located): Promise<FileHandle> {

@@ -2,6 +2,7 @@
 import { log } from "../log.ts";
 import { listPages } from "../s3/list-all-pages.ts";
 import type { ObjectStore } from "../s3/object-store.ts";
+import type { Completeness } from "./completeness.ts";
 import { type CoreOptions, type KeyMap, prefixOf } from "./core-options.ts";
 import { DirectoryListing } from "./directory-listing.ts";
 import type { Learner } from "./learn.ts";
@@ -21,6 +22,7 @@ export interface ListingsParts {
   readonly keys: KeyMap;
   readonly learner: Learner;
   readonly options: CoreOptions;
+  readonly completeness: Completeness;
 }
 
 export class Listings {
@@ -39,7 +41,12 @@ export class Listings {
   areKnown(directory: Located): boolean {
     const { parent, name, entry } = directory;
     const current = this.#parts.namespace.get(parent, name) ?? entry;
-    return (current.listedUntil ?? 0) > Date.now();
+    return this.areCovered(current.ino) || (current.listedUntil ?? 0) > Date.now();
+  }
+
+  /** Whether the names of the directory need not be asked for, whatever their age. */
+  areCovered(ino: number): boolean {
+    return this.#parts.completeness.covers(ino);
   }
 
   /** Whether they were known once: in trouble that is better than nothing. */
@@ -86,7 +93,7 @@ export class Listings {
 
   /** Lists everything below the directory, without a delimiter, whatever is known of it. */
   async refreshDeep(directory: Located): Promise<void> {
-    const { namespace, store, keys, learner } = this.#parts;
+    const { namespace, store, keys, learner, completeness } = this.#parts;
     const prefix = prefixOf(keys, directory.path);
     const seen = namespace.observe();
     let hidden = 0;
@@ -99,6 +106,7 @@ export class Listings {
       }
       reportHidden(directory.path, hidden);
       await learner.completeBelow(directory, seen);
+      completeness.settle((ino) => ino === directory.entry.ino || seen.saw.has(ino));
     } finally {
       seen.end();
     }

@@ -7,6 +7,7 @@ import { isDirectory } from "../posix/stat.ts";
 import type { ListPage, ObjectKey, ObjectStore } from "../s3/object-store.ts";
 import type { NamespaceEntry } from "../state/namespace-entry.ts";
 import { log } from "../log.ts";
+import type { Completeness } from "./completeness.ts";
 import type { CoreOptions, KeyMap } from "./core-options.ts";
 import { Crowds } from "./crowds.ts";
 import type { MaybePromise } from "./file-system.ts";
@@ -28,6 +29,7 @@ export class Lookup {
   readonly #keys: KeyMap;
   readonly #learner: Learner;
   readonly #options: CoreOptions;
+  readonly #completeness: Completeness;
   readonly #crowds: Crowds;
   readonly #storeOrder: StoreOrder;
   readonly #describer: Describer;
@@ -42,6 +44,7 @@ export class Lookup {
     this.#learner = parts.learner;
     this.#options = parts.options;
     this.#describer = parts.describer;
+    this.#completeness = parts.completeness;
     this.#storeOrder = listings.order;
     this.#crowds = new Crowds(parts.namespace, listings);
   }
@@ -83,7 +86,7 @@ export class Lookup {
       if (known === "unknown") return this.#ask(directory, names, i, signal, { doubted, mayAsk });
       if (known === "absent") return this.#absentAt(directory, name, isLast);
       directory = known;
-      if (known.entry.until <= Date.now()) doubted = known;
+      if (!this.#isCurrent(known)) doubted = known;
     }
     if (this.#describer.knows(directory.entry)) return directory;
     if (mayAsk) return this.#describe(directory, signal);
@@ -108,16 +111,23 @@ export class Lookup {
     throw new FsError("ENOENT", `Cannot find "${joinPath(directory.path, name)}"`);
   }
 
+  #isCurrent({ parent, entry }: Pick<Located, "parent" | "entry">): boolean {
+    // 0: somebody knows that it is wrong
+    const isCovered = entry.until > 0 && this.#completeness.covers(parent);
+    return isCovered || entry.until > Date.now();
+  }
+
   /** On the way to a name below it a directory may be old: a name that is found below it proves it. */
   #known(directory: Located, name: string, isLast: boolean): Located | "absent" | "unknown" {
     const ino = directory.entry.ino;
     const entry = this.#namespace.get(ino, name);
-    const now = Date.now();
     if (entry) {
-      const isGood = entry.until > now || (!isLast && isDirectory(entry));
+      const isGood = this.#isCurrent({ parent: ino, entry }) || (!isLast && isDirectory(entry));
       if (!isGood) return "unknown";
       return { path: joinPath(directory.path, name), parent: ino, name, entry };
     }
+    const now = Date.now();
+    if (this.#completeness.covers(ino)) return "absent";
     if ((directory.entry.listedUntil ?? 0) > now) return "absent";
     return (this.#absent.get(`${ino}/${name}`) ?? 0) > now ? "absent" : "unknown";
   }

@@ -1,12 +1,13 @@
 // What the namespace learns when the bucket has caught up: uploads and copies that are done.
 import { log } from "../log.ts";
-import { parentPath } from "../posix/path.ts";
 import { FileType, isDirectory } from "../posix/stat.ts";
 import type { ObjectStore } from "../s3/object-store.ts";
 import type { ObjectPlace, QueueEvents } from "../spool/spool.ts";
 import type { StateChange } from "../state/mount-state.ts";
 import type { NameChange, NamespaceEntry } from "../state/namespace-entry.ts";
 import type { CopyRecord, DescribeRecord, PutRecord, QueueRecord } from "../state/queue-record.ts";
+import { parentPath } from "../posix/path.ts";
+import type { Completeness } from "./completeness.ts";
 import type { CoreOptions, KeyMap } from "./core-options.ts";
 import { fitsMetadata } from "./posix-metadata.ts";
 import type { Namespace } from "./namespace.ts";
@@ -19,6 +20,7 @@ export class QueueFollower implements QueueEvents {
   readonly #options: CoreOptions;
   readonly #store: Pick<ObjectStore, "storeTime">;
   readonly #changed: (path: string) => void;
+  readonly #completeness: Completeness;
 
   /** `changed` is called for each name that stands for something else now. */
   constructor(
@@ -28,9 +30,11 @@ export class QueueFollower implements QueueEvents {
     options: CoreOptions,
     store: Pick<ObjectStore, "storeTime">,
     changed: (path: string) => void,
+    completeness: Completeness,
   ) {
     this.#store = store;
     this.#changed = changed;
+    this.#completeness = completeness;
     this.#namespace = namespace;
     this.#readers = readers;
     this.#keys = keys;
@@ -101,6 +105,9 @@ export class QueueFollower implements QueueEvents {
       record.to,
       reason.message,
     );
+    const path = this.#keys.toPath(record.from);
+    const directory = path === undefined ? undefined : this.#namespace.known(parentPath(path));
+    if (directory) this.#completeness.doubt({ ino: directory.entry.ino, path: directory.path });
     return this.#change(record.to, (entry) => {
       if (entry.key !== record.from) return undefined;
       const { key: _key, ...rest } = entry;

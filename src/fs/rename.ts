@@ -119,7 +119,8 @@ export class Rename {
     const stack = [directory];
     for (let next = stack.pop(); next; next = stack.pop()) {
       const current = this.#parts.namespace.get(next.parent, next.name) ?? next.entry;
-      if (!current.local || (current.listedUntil ?? 0) <= Date.now()) {
+      const isListed = (current.local ?? false) && (current.listedUntil ?? 0) > Date.now();
+      if (!isListed && !this.#parts.listings.areCovered(current.ino)) {
         await this.#parts.listings.refreshDeep(next);
         continue;
       }

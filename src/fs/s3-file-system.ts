@@ -1,15 +1,17 @@
 // The file system core: POSIX meaning over state, spool, cache and S3. Each call is one line here; its meaning is in
 // the file of its family.
 import type { BlockCache } from "../cache/block-cache.ts";
-import { baseName, checkName } from "../posix/path.ts";
+import { baseName, checkName, parentPath } from "../posix/path.ts";
 import { FileType, isDirectory, type StatFs } from "../posix/stat.ts";
 import type { ObjectStore } from "../s3/object-store.ts";
 import type { Spool, UploadQueue } from "../spool/spool.ts";
 import { ROOT_INO, type MountState } from "../state/mount-state.ts";
 import type { NamespaceEntry } from "../state/namespace-entry.ts";
 import { Attributes } from "./attributes.ts";
+import { Completeness } from "./completeness.ts";
 import type { CoreOptions, KeyMap } from "./core-options.ts";
 import { Describer } from "./describer.ts";
+import { Crawler, type CrawlStatus } from "./crawler.ts";
 import { Directories } from "./directories.ts";
 import { entryOf } from "./entries.ts";
 import type { CallContext, Change, Entry, FileSystem, MaybePromise } from "./file-system.ts";
@@ -49,6 +51,16 @@ const UNLIMITED: StatFs = {
   namelen: 255,
 };
 
+/** How much of the bucket's names is known; times in ms since the epoch. */
+export interface CoverageStatus {
+  /** Everything below the prefix was listed, last at `sinceMs`. */
+  readonly complete: boolean;
+  readonly sinceMs?: number;
+  /** Directories that others changed since. */
+  readonly unknownDirectories: number;
+  readonly crawl?: CrawlStatus;
+}
+
 export class S3FileSystem implements FileSystem {
   readonly #lookup: Lookup;
   readonly #listings: Listings;
@@ -60,6 +72,9 @@ export class S3FileSystem implements FileSystem {
   readonly #rename: Rename;
   readonly #attributes: Attributes;
   readonly #parts: CoreParts;
+  readonly #completeness: Completeness;
+  /** Undefined with sharing=shared. */
+  readonly #crawler: Crawler | undefined;
   #listener: (change: Change) => void = () => undefined;
 
   /** Starts the queue: uploads that an earlier run left go on. */
@@ -70,9 +85,11 @@ export class S3FileSystem implements FileSystem {
     this.#namespace = namespace;
     this.#makeRoot();
     const changed = (path: string): void => this.#listener({ kind: "entry", path });
-    const learner = new Learner(namespace, queue, keys, options, changed);
+    const completeness = new Completeness(state, options.sharing);
+    this.#completeness = completeness;
+    const learner = new Learner(namespace, queue, keys, options, changed, completeness);
     const describer = new Describer(namespace, store, keys, options);
-    const listingsParts = { namespace, store, keys, learner, options };
+    const listingsParts = { namespace, store, keys, learner, options, completeness };
     const listings = new Listings(listingsParts);
     const lookup = new Lookup({ ...listingsParts, describer }, listings);
     this.#lookup = lookup;
@@ -84,14 +101,20 @@ export class S3FileSystem implements FileSystem {
     const show = (entry: NamespaceEntry): Entry => this.#show(entry);
     const common = { namespace, lookup, sessions, reads, queue, keys, options, show };
     const keeper = new EntryKeeper(namespace, queue, spool, keys, options);
-    this.#files = new Files({ ...common, readers, publisher, spool, store, keeper });
+    const content = { readers, publisher, spool, store, keeper, completeness };
+    this.#files = new Files({ ...common, ...content });
     this.#names = new Names({ ...common, spool, store });
     this.#directories = new Directories({ ...common, listings, spool, describer });
     const { names, directories } = { names: this.#names, directories: this.#directories };
     this.#rename = new Rename({ ...common, names, directories, listings, publisher, spool });
     this.#attributes = new Attributes({ ...common, files: this.#files, keeper });
     if (state.rebuilt) recoverNames(namespace, keys, options, state.pending());
-    queue.start(new QueueFollower(namespace, readers, keys, options, store, changed));
+    queue.start(new QueueFollower(namespace, readers, keys, options, store, changed, completeness));
+    if (options.sharing === "shared") return;
+    const ask = (path: string): Promise<void> => this.#ask(path);
+    const intervalMs = options.refreshIntervalMs;
+    this.#crawler = new Crawler({ ...listingsParts, listings, ask, intervalMs });
+    this.#crawler.start();
   }
 
   onChange(listener: (change: Change) => void): void {
@@ -168,9 +191,36 @@ export class S3FileSystem implements FileSystem {
   /** Asks the bucket again about everything at and below `path`; the kernel forgets what changed. */
   async refresh(path: string): Promise<void> {
     this.#lookup.forgetAbsent();
-    const located = await this.#lookup.existing(path);
-    const { parent, name, entry } = located;
-    if (isDirectory(entry)) return this.#listings.refreshDeep(located);
+    if (path === "/" && this.#crawler) return this.#crawler.refresh();
+    const located = this.#namespace.known(path);
+    // a new name is one of its directory
+    if (!located && this.#crawler) return this.refresh(parentPath(path));
+    const { entry } = located ?? (await this.#lookup.existing(path));
+    if (!isDirectory(entry)) return this.#ask(path);
+    return this.#listings.refreshDeep(await this.#lookup.existing(path));
+  }
+
+  /** How much is known without asking; undefined with sharing=shared. */
+  coverage(): CoverageStatus | undefined {
+    if (!this.#crawler) return undefined;
+    const { isComplete: complete, sinceMs, unknownDirectories } = this.#completeness;
+    const crawl = this.#crawler.status;
+    return {
+      complete,
+      unknownDirectories,
+      ...(sinceMs === undefined ? {} : { sinceMs }),
+      ...(crawl === undefined ? {} : { crawl }),
+    };
+  }
+
+  /** Ends work of its own; never rejects. */
+  async stop(): Promise<void> {
+    await this.#crawler?.stop();
+  }
+
+  /** Asks S3 for one name, unless it is only ours. */
+  async #ask(path: string): Promise<void> {
+    const { parent, name, entry } = await this.#lookup.existing(path);
     if (entry.local || entry.staged !== undefined || entry.key !== undefined) return;
     this.#namespace.learn([{ parent, name, entry: { ...entry, until: 0 } }]);
     await this.#lookup.resolve(path);
@@ -179,7 +229,7 @@ export class S3FileSystem implements FileSystem {
   /** A name's attributes, those of the file that is being written under it included. */
   #show(entry: NamespaceEntry): Entry {
     const session = this.#sessions.visible(entry.ino);
-    return entryOf(session ? session.entry() : entry);
+    return entryOf(session ? session.entry() : entry, this.#completeness.isComplete);
   }
 
   #makeRoot(): void {

@@ -43,9 +43,16 @@ export const fileOptions = {
   }),
   sharing: option({
     group,
-    type: choiceType(["shared"]),
+    type: choiceType(["shared", "exclusive"]),
     default: "shared",
-    describe: "Whether others may write below the prefix",
+    describe:
+      "Whether others may write below the prefix; exclusive: nobody does, so that names are listed once and then cost no request",
+  }),
+  refresh_interval: option({
+    group,
+    type: durationType({ min: 0, max: year }),
+    default: "0",
+    describe: "How often sharing=exclusive lists the bucket again (0: on SIGHUP and refresh only)",
   }),
   metadata: option({
     group,

@@ -76,7 +76,9 @@ export interface FsOptions {
   readonly dirMode: number;
   readonly readOnly: boolean;
   readonly ack: "disk" | "s3";
-  readonly sharing: "shared";
+  readonly sharing: "shared" | "exclusive";
+  /** 0: only when asked. */
+  readonly refreshIntervalMs: number;
   readonly metadata: "index" | "object";
   readonly directoryMarkers: boolean;
   readonly statCacheTtlMs: number;

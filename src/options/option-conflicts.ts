@@ -1,7 +1,7 @@
 // Values that are right one by one and impossible together.
 import { isBelowOrEqual } from "../posix/path.ts";
 import { OptionError } from "./option-error.ts";
-import { formatSize } from "./quantity-type.ts";
+import { formatDuration, formatSize } from "./quantity-type.ts";
 import type { ResolvedOptions } from "./resolve-options.ts";
 
 /** Throws OptionError at the first conflict, naming both values and the remedy. */
@@ -16,6 +16,12 @@ export function checkConflicts({ values }: ResolvedOptions): void {
     throw new OptionError(
       `Cannot use state_dir=${values.state_dir} with cache_dir=${values.cache_dir}: ` +
         `the cache may be deleted at any time, the state must not; keep it elsewhere`,
+    );
+  }
+  if (values.refresh_interval > 0 && values.sharing === "shared") {
+    throw new OptionError(
+      `Cannot use refresh_interval=${formatDuration(values.refresh_interval)} with sharing=shared: ` +
+        `names are asked for again after stat_cache_ttl; leave it out, or mount with sharing=exclusive`,
     );
   }
   if (values.sse === "AES256" && values.sse_kms_key !== undefined) {

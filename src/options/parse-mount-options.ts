@@ -143,6 +143,7 @@ function fsPart(values: OptionValues, environment: Environment): FsOptions {
     readOnly: values.read_only,
     ack: values.ack,
     sharing: values.sharing,
+    refreshIntervalMs: values.refresh_interval,
     metadata: values.metadata,
     directoryMarkers: values.directory_markers,
     statCacheTtlMs: values.stat_cache_ttl,

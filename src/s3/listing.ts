@@ -58,13 +58,12 @@ function objectInfo(object: RawObject, key: string): ObjectInfo {
   if (key === "" || !Number.isSafeInteger(size)) {
     throw new S3Failure({ code: "BadAnswer", message: "a listed object has no key or size" });
   }
-  return {
-    key: key as ObjectKey,
-    size,
-    etag: unquoteEtag(decodeEntities(object["ETag"] ?? "")),
-    lastModified: Date.parse(object["LastModified"] ?? "") || 0,
-    ...(storageClass === undefined ? {} : { storageClass: decodeEntities(storageClass) }),
-  };
+  const etag = unquoteEtag(decodeEntities(object["ETag"] ?? ""));
+  const lastModified = Date.parse(object["LastModified"] ?? "") || 0;
+  const info = { key: key as ObjectKey, size, etag, lastModified };
+  return storageClass === undefined
+    ? info
+    : { ...info, storageClass: decodeEntities(storageClass) };
 }
 
 /** An ETag without its quotes and weakness mark; "" when there is none. */

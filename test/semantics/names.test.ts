@@ -186,3 +186,31 @@ test("Symlinks, fifos, sockets and device nodes exist on this host only", async 
   }
   expect(core.s3.bucket.objects.keys).toEqual(["f"]);
 });
+
+test("With sharing=exclusive names are listed once", async () => {
+  const core = await coreOf({ sharing: "exclusive", "stat-cache-ttl": "0", "s3-deadline": "1s" });
+  const { s3 } = core;
+  const complete = (): boolean => core.core.fileSystem.coverage()?.complete ?? false;
+  await waitUntil("the crawl is done", complete);
+  for (const key of ["d/e/f", "d/g", "h"]) s3.putText(key, key);
+  await core.core.fileSystem.refresh("/");
+  s3.reset();
+  await s3.stopListening();
+  await core.reopen();
+  const driver = fileSystemDriver(core.core.fileSystem);
+  expect([...(await driver.readdir("/d")).keys()]).toEqual(["e", "g"]);
+  expect((await driver.lstat("/d/e/f")).size).toBe(5);
+  await fails(driver.lstat("/d/absent"), "ENOENT");
+  await writeFile(driver, "/h", "ours");
+  expect(s3.count()).toBe(0);
+  await s3.listenAgain(Number(new URL(core.options.s3.endpoint ?? "").port));
+  s3.putText("d/g", "theirs");
+  s3.putText("d/new", "theirs");
+  await expect(readFile(driver, "/d/g")).rejects.toMatchObject({ code: "ESTALE" });
+  expect(await readFile(driver, "/d/new")).toBe("theirs");
+  s3.putText("i", "theirs");
+  await fails(driver.lstat("/i"), "ENOENT");
+  await core.core.fileSystem.refresh("/");
+  expect(await readFile(driver, "/i")).toBe("theirs");
+  expect(await readFile(driver, "/h")).toBe("ours");
+});

@@ -13,7 +13,13 @@ export interface TestCore {
   readonly s3: LoopbackS3;
   readonly options: MountOptions;
   core: Core;
-  reopen(how?: { emptyCache?: boolean; freshState?: boolean; lostIndex?: boolean }): Promise<void>;
+  /** `options` in place of those it was started with. */
+  reopen(how?: {
+    emptyCache?: boolean;
+    freshState?: boolean;
+    lostIndex?: boolean;
+    options?: Record<string, string>;
+  }): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -26,14 +32,16 @@ export async function startCore(options: Record<string, string> = {}): Promise<T
     s3,
     options: parsed,
     core: await openCore(parsed),
-    reopen: async ({ emptyCache = false, freshState = false, lostIndex = false } = {}) => {
+    reopen: async (how = {}) => {
+      const { emptyCache = false, freshState = false, lostIndex = false, options: other } = how;
       await test.core.close();
       for (const name of lostIndex ? ["index.mdb", "index.mdb-lock"] : []) {
         await rm(join(parsed.spool.stateDirectory, name), { force: true });
       }
       if (emptyCache) await rm(parsed.cache.directory, { recursive: true, force: true });
       if (freshState) await rm(parsed.spool.stateDirectory, { recursive: true, force: true });
-      test.core = await openCore(parsed);
+      const again = other === undefined ? parsed : optionsFor(s3, folder.path, other);
+      test.core = await openCore(again);
     },
     close: async () => {
       await test.core.close();

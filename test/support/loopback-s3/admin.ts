@@ -11,8 +11,9 @@ interface SyntheticRequest {
 }
 
 /**
- * GET counts, log, keys?prefix=, settings; POST reset, settings (JSON of LoopbackSettings' fields), fault (JSON of a
- * Fault), clear-faults, synthetic ({prefix, count, size, sharded}), ramp ({prefix: key, count: seed, size}), delete ({prefix}).
+ * GET counts, log, keys?prefix= (or keys?names), settings; POST reset, settings (JSON of LoopbackSettings' fields), fault
+ * (JSON of a Fault), clear-faults, synthetic ({prefix, count, size, sharded}), synapse ({count}: keys of a media store;
+ * tells every 1000th), ramp ({prefix: key, count: seed, size}), delete ({prefix}).
  */
 export async function answerAdmin(
   loopback: LoopbackS3,
@@ -40,6 +41,7 @@ function tell(loopback: LoopbackS3, name: string, url: URL): unknown {
     case "log":
       return loopback.log;
     case "keys":
+      if (url.searchParams.has("names")) return objects.keys;
       return objects.keys
         .filter((key) => key.startsWith(prefix))
         .map((key) => ({ key, size: objects.get(key)?.size, etag: objects.get(key)?.etag }));
@@ -68,6 +70,8 @@ function act(loopback: LoopbackS3, name: string, value: unknown): unknown {
     case "synthetic":
       loopback.putSynthetic(prefix, count, size, sharded);
       break;
+    case "synapse":
+      return loopback.putSynapse(count);
     case "ramp":
       loopback.putRamp(prefix, size, count);
       break;

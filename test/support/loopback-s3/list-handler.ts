@@ -16,7 +16,7 @@ export function listObjects(index: ObjectIndex, query: URLSearchParams, quirks: 
   const delimiter = query.get("delimiter") ?? "";
   const wanted = Number(query.get("max-keys") ?? 1000);
   if (!Number.isInteger(wanted) || wanted < 0) throw new S3Refusal(400, "InvalidArgument");
-  const maxKeys = Math.min(wanted, 1000);
+  const maxKeys = Math.min(wanted, quirks.pageKeys ?? 1000);
   const isV2 = query.get("list-type") === "2";
   const token = isV2 ? query.get("continuation-token") : null;
   const start = query.get(isV2 ? "start-after" : "marker") ?? "";

@@ -9,6 +9,7 @@ import { type Exchange, replyRefusal } from "./exchange.ts";
 import { FaultPlan } from "./faults.ts";
 import { type StoredObject, md5Hex } from "./objects.ts";
 import type { Quirks } from "./quirks.ts";
+import { synapseBucket } from "./synapse-bucket.ts";
 import { type Login, checkSignature } from "./signature-check.ts";
 import { type LoopbackVerb, type S3Request, header, parseRequest } from "./verbs.ts";
 
@@ -138,6 +139,19 @@ export class LoopbackS3 {
     this.bucket.putSynthetic(
       Array.from({ length: count }, (_, i) => this.#synthetic(`${prefix}${name(i)}`, size)),
     );
+  }
+
+  /** Adds the objects of a Synapse media store, 1 KiB each; tells how many directories, and the last key of each 1000. */
+  putSynapse(count: number): { readonly directories: number; readonly starts: readonly string[] } {
+    const { keys, directories } = synapseBucket(count);
+    const headers = {};
+    const body = { kind: "ramp", seed: 0 } as const;
+    const lastModified = this.#now();
+    this.bucket.putSynthetic(
+      keys.map((key) => ({ key, size: 1024, etag: md5Hex(key), lastModified, headers, body })),
+    );
+    const sorted = this.bucket.objects.keys;
+    return { directories, starts: sorted.filter((_, i) => i % 1000 === 999) };
   }
 
   /** Adds one object of ramp bytes that takes no memory. */

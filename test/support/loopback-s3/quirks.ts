@@ -15,6 +15,8 @@ export interface Quirks {
   readonly tokenDoesNotAdvance?: boolean;
   /** A token whose key was deleted meanwhile starts again from the first key. */
   readonly restartAfterDeletedToken?: boolean;
+  /** Pages of a listing have at most so many keys, whatever was asked for. */
+  readonly pageKeys?: number;
   /** `walk`: "/" before everything; `hashed`: each component by a digest of it, as a store that encrypts names does. */
   readonly listOrder?: "utf8" | "utf16" | "walk" | "hashed";
   /** `ignored`: raw keys, not echoed; `echoed`: raw keys, but echoed; `plus`: space as +. */

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { withDir } from "tmp-promise";
 import { expect, test } from "vitest";
+import { Completeness } from "../../../src/fs/completeness.ts";
 import type { CoreOptions } from "../../../src/fs/core-options.ts";
 import { newEntry } from "../../../src/fs/entries.ts";
 import { Learner } from "../../../src/fs/learn.ts";
@@ -34,7 +35,14 @@ async function isThereAfterListing(
           until: 0,
         });
         namespace.learn([{ parent: 1, name: "f", entry: file }]);
-        const learner = new Learner(namespace, queue, keys, options, () => undefined);
+        const learner = new Learner(
+          namespace,
+          queue,
+          keys,
+          options,
+          () => undefined,
+          new Completeness(state, "shared"),
+        );
         const seen = namespace.observe();
         const tree = new ListedTree();
         for (const name of listed) {
@@ -71,7 +79,14 @@ test("a directory stays in which a name became an object while its listing was u
       const { staged: _staged, ...uploaded } = { ...file, etag: "new" };
       namespace.learn([{ parent: 1, name: "d", entry: directory }]);
       await namespace.mutate({ names: [{ parent: directory.ino, name: "f", entry: file }] });
-      const learner = new Learner(namespace, queue, keys, options, () => undefined);
+      const learner = new Learner(
+        namespace,
+        queue,
+        keys,
+        options,
+        () => undefined,
+        new Completeness(state, "shared"),
+      );
       const seen = namespace.observe();
       await namespace.mutate({ names: [{ parent: directory.ino, name: "f", entry: uploaded }] });
       const tree = new ListedTree();

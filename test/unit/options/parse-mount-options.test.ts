@@ -59,6 +59,7 @@ test("parseMountOptions() completes a bare request", () => {
       readOnly: false,
       ack: "disk",
       sharing: "shared",
+      refreshIntervalMs: 0,
       metadata: "index",
       directoryMarkers: false,
       statCacheTtlMs: 60_000,
@@ -217,7 +218,12 @@ describe("bad input is one line that names the value and the remedy", () => {
       line(["uid", "www-data"]),
       "Cannot use --uid=www-data: want a whole number from 0 to 4294967294",
     ],
-    [line(["sharing", "exclusive"]), "Cannot use --sharing=exclusive: want shared"],
+    [line(["sharing", "mine"]), "Cannot use --sharing=mine: want shared or exclusive"],
+    [
+      line(["refresh-interval", "90s"]),
+      "Cannot use refresh_interval=90s with sharing=shared: names are asked for again after stat_cache_ttl; " +
+        "leave it out, or mount with sharing=exclusive",
+    ],
     [line(["fuse", "native"]), "Cannot use --fuse=native: want auto or kernel"],
     [
       parseOptionList("s3_deadline=soon"),

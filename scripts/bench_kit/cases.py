@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from . import reading, trees, writing
+from . import crawling, reading, trees, writing
 from .file_systems import FileSystem
 from .run import Result, Run
 
@@ -16,7 +16,7 @@ Verdict = tuple[str, bool]
 class Metric:
     key: str
     title: str
-    unit: str  # s, ms (kept in seconds), MiB or count
+    unit: str  # s, ms, us (kept in seconds), MiB or count
     compared: bool = True
 
 
@@ -82,8 +82,16 @@ def _no_read_served(rows: Rows) -> Verdict:
     return f"{served:.1f} MiB written by the daemon", served < 1
 
 
+def _crawl_in_time(rows: Rows) -> Verdict:
+    took = rows["pailfs"].figures["crawl"]
+    ratio = took / rows["bound"].figures["crawl"]
+    return f"{took:.1f} s, {ratio:.1f}x", took <= 30 or ratio <= 2
+
+
 def in_unit(value: float, unit: str) -> str:
     match unit:
+        case "us":
+            return f"{value * 1e6:.0f} us"
         case "ms":
             return f"{value * 1000:.1f} ms"
         case "s":
@@ -262,5 +270,39 @@ CASES = (
             _at_most("mount", 1, "mount <= 1 s"),
             _at_most("idle", 80, "idle RSS <= 80 MiB", "MiB"),
         ),
+    ),
+    Case(
+        "crawl",
+        "A Synapse store of 1,000,000 objects, crawled with --sharing=exclusive",
+        15,
+        crawling.crawl,
+        (
+            Metric("crawl", "until all is known", "s"),
+            Metric("lists", "LISTs", "count"),
+            Metric("close", "longest close(2) meanwhile", "ms"),
+            Metric("closes", "of", "count"),
+            Metric("peak", "peak of RssAnon", "MiB"),
+            Metric("rest", "RssAnon afterwards", "MiB"),
+            Metric("bytes", "index, bytes per name", "count"),
+            Metric("stat", "stat, p50", "us"),
+            Metric("miss", "of an absent name", "us"),
+            Metric("down", "S3 stopped, restarted: stat", "us"),
+            Metric("down-miss", "of an absent name", "us"),
+            Metric("asked", "requests of them", "count"),
+        ),
+        (
+            Bar("crawl <= 30 s, or 2x of the curls", _crawl_in_time),
+            _at_most("close", 0.02, "no close(2) takes more than 20 ms meanwhile", "ms"),
+            _at_most("rest", 200, "RssAnon <= 200 MiB", "MiB"),
+            _at_most("bytes", 300, "index <= 300 bytes per name", "count"),
+            _at_most("stat", 0.0002, "stat <= 0.2 ms", "us"),
+            _at_most("miss", 0.0002, "stat of an absent name <= 0.2 ms", "us"),
+            _at_most("down", 0.0002, "stat after a restart without S3 <= 0.2 ms", "us"),
+            _at_most("down-miss", 0.0002, "of an absent name <= 0.2 ms", "us"),
+            _at_most("asked", 0, "names cost no request", "count"),
+        ),
+        crawling.crawl_bound,
+        "8 curls, each a share of the pages",
+        alone=True,
     ),
 )

@@ -62,6 +62,10 @@ class Run:
     def client(self) -> S3Client:
         return self.server.client
 
+    @property
+    def latency_now(self) -> float:
+        return self._latency
+
     @contextlib.contextmanager
     def latency(self, milliseconds: float) -> Iterator[None]:
         before = self._latency

@@ -20,7 +20,7 @@ export interface Action {
   run(driver: PosixDriver): Promise<unknown>;
 }
 
-const fresh = "aB/xY/newnewnewnewnewnewne";
+const fresh = "zB/xY/newnewnewnewnewnewne";
 const ignoring = async (work: Promise<unknown>): Promise<void> => {
   await work.catch(() => undefined);
 };
@@ -31,15 +31,15 @@ export const calls: readonly Action[] = [
   { name: "stat of an absent name", run: (d) => ignoring(d.lstat(`${known.local}x`)) },
   { name: "open and close", run: async (d) => (await d.open(known.local, O_RDONLY)).close() },
   { name: "read of a file of 300 KB", run: (d) => readWhole(d, known.local) },
-  { name: "ls of a directory of one file", run: (d) => d.readdir("/local_content/aB/cD") },
-  { name: "ls -l of a directory of 2,600 names", run: (d) => d.readdir("/url_cache/2026-11-19") },
+  { name: "ls of a directory of one file", run: (d) => d.readdir("/local_content/zB/cD") },
+  { name: "ls -l of a directory of 1,300 names", run: (d) => d.readdir("/url_cache/2026-11-19") },
   { name: "create, write and close", run: (d) => store(d, `/local_content/${fresh}`, 1000) },
-  { name: "mkdir", run: (d) => d.mkdir("/local_content/aB/cD/new") },
+  { name: "mkdir", run: (d) => d.mkdir("/local_content/zB/cD/new") },
   {
     name: "rmdir of a directory made here",
     async run(d) {
-      await d.mkdir("/local_content/aB/cD/new");
-      await d.rmdir("/local_content/aB/cD/new");
+      await d.mkdir("/local_content/zB/cD/new");
+      await d.rmdir("/local_content/zB/cD/new");
     },
   },
   { name: "unlink", run: (d) => d.unlink(known.local) },

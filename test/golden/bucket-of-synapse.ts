@@ -3,10 +3,10 @@ import type { LoopbackS3 } from "../support/loopback-s3/loopback-s3.ts";
 
 /** Media that is there: originals of 300 KB with five thumbnails of 5 KB, and previews of one date. */
 export const known = {
-  local: "/local_content/aB/cD/knownknownknownknown",
-  localThumbnails: "/local_thumbnails/aB/cD/knownknownknownknown",
-  remote: "/remote_content/example.org/aB/cD/knownknownknownknown",
-  remoteThumbnails: "/remote_thumbnail/example.org/aB/cD/knownknownknownknown",
+  local: "/local_content/zB/cD/knownknownknownknown",
+  localThumbnails: "/local_thumbnails/zB/cD/knownknownknownknown",
+  remote: "/remote_content/example.org/zB/cD/knownknownknownknown",
+  remoteThumbnails: "/remote_thumbnail/example.org/zB/cD/knownknownknownknown",
   thumbnail: "320-240-image-png-scale",
   /** Of known.local, but not in the bucket. */
   missingThumbnail: "640-480-image-png-scale",
@@ -27,7 +27,7 @@ export const topLevel = [
 ] as const;
 
 /** Above what one LIST tells of a top-level directory, so that none is known as a whole by chance. */
-const OTHERS = 2600;
+const OTHERS = 1300;
 const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /** Fills a server's bucket; the same every time. */

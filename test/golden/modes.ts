@@ -1,6 +1,7 @@
 // The states a mount can be in when an operation is counted.
 import type { PosixDriver } from "../posix/posix-driver.ts";
 import type { TestCore } from "../support/core.ts";
+import { waitUntil } from "../support/mount/wait-until.ts";
 import type { Action } from "./actions.ts";
 
 export interface Mode {
@@ -22,6 +23,13 @@ async function walk(driver: PosixDriver, directory: string): Promise<void> {
   }
 }
 
+async function untilListed(core: TestCore): Promise<void> {
+  await waitUntil("the bucket is listed", () => {
+    const coverage = core.core.fileSystem.coverage();
+    return coverage?.complete === true && coverage.crawl === undefined;
+  });
+}
+
 export const modes: readonly Mode[] = [
   {
     name: "shared, cold",
@@ -36,5 +44,20 @@ export const modes: readonly Mode[] = [
     meaning: "sharing=shared, every directory was listed within --stat-cache-ttl",
     options: {},
     prepare: async (_core, driver) => walk(driver(), "/"),
+  },
+  {
+    name: "exclusive",
+    meaning: "sharing=exclusive, everything was listed once",
+    options: { sharing: "exclusive" },
+    prepare: untilListed,
+  },
+  {
+    name: "exclusive, restarted",
+    meaning: "the same, mounted again: nothing is asked anew",
+    options: { sharing: "exclusive" },
+    async prepare(core) {
+      await untilListed(core);
+      await core.reopen({ emptyCache: true });
+    },
   },
 ];

@@ -18,9 +18,8 @@ const promised: Golden = isUpdating ? new Map() : parseGolden(await readFile(fil
 const measured: Golden = new Map();
 
 async function count(mode: (typeof modes)[number], action: Action): Promise<string> {
-  const core: TestCore = await startCore({ "negative-ttl": "60s", ...mode.options });
+  const core: TestCore = await startCore({ "negative-ttl": "60s", ...mode.options }, fillBucket);
   try {
-    fillBucket(core.s3);
     const driver = (): PosixDriver => fileSystemDriver(core.core.fileSystem);
     await mode.prepare(core, driver, { topLevel, action });
     core.s3.reset();

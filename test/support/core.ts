@@ -23,9 +23,13 @@ export interface TestCore {
   close(): Promise<void>;
 }
 
-/** Options are those of the command line, without dashes. */
-export async function startCore(options: Record<string, string> = {}): Promise<TestCore> {
+/** Options are those of the command line, without dashes; `fill` is called before the core starts. */
+export async function startCore(
+  options: Record<string, string> = {},
+  fill: (s3: LoopbackS3) => void = () => undefined,
+): Promise<TestCore> {
   const s3 = await LoopbackS3.start();
+  fill(s3);
   const folder = await dir({ unsafeCleanup: true });
   const parsed = optionsFor(s3, folder.path, options);
   const test: TestCore = {
@@ -53,7 +57,11 @@ export async function startCore(options: Record<string, string> = {}): Promise<T
 }
 
 /** Options as the command line would give them, with state and cache below `folder`. */
-export function optionsFor(s3: LoopbackS3, folder: string, options: Record<string, string>): MountOptions {
+export function optionsFor(
+  s3: LoopbackS3,
+  folder: string,
+  options: Record<string, string>,
+): MountOptions {
   const all = {
     endpoint: s3.endpoint,
     "cache-dir": join(folder, "cache"),

@@ -55,7 +55,8 @@ export class NameIndex {
     const bytes = this.names.getBinaryFast(indexKey(parent, name));
     if (bytes === undefined) return undefined;
     const entry = readEntry(new RecordReader(bytes));
-    this.decoded.set(cacheKey, entry);
+    // V8 keeps the text that a name was cut from, such as a page of a listing (350 KB), for as long as the name
+    this.decoded.set(Buffer.from(cacheKey).toString(), entry);
     return entry;
   }
 

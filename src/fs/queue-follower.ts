@@ -68,6 +68,7 @@ export class QueueFollower implements QueueEvents {
   ): readonly NameChange[] {
     if (etag === undefined) {
       log.warn("The attributes of %j are lost: somebody else replaced or removed it", record.key);
+      this.#doubt(record.key);
     }
     return this.#change(record.key, (entry) => {
       if (entry.staged !== undefined || entry.key !== undefined) return undefined;
@@ -105,9 +106,7 @@ export class QueueFollower implements QueueEvents {
       record.to,
       reason.message,
     );
-    const path = this.#keys.toPath(record.from);
-    const directory = path === undefined ? undefined : this.#namespace.known(parentPath(path));
-    if (directory) this.#completeness.doubt({ ino: directory.entry.ino, path: directory.path });
+    this.#doubt(record.from);
     return this.#change(record.to, (entry) => {
       if (entry.key !== record.from) return undefined;
       const { key: _key, ...rest } = entry;
@@ -133,10 +132,18 @@ export class QueueFollower implements QueueEvents {
       if (directory) {
         const { parent, name, entry } = directory;
         names.push({ parent, name, entry: { ...entry, listedUntil: 0 } });
+        this.#completeness.doubt({ ino: entry.ino, path: directory.path });
       }
       this.#changed(path);
     }
     return { names, attributes };
+  }
+
+  /** What is known of the names around `key` need not be so. */
+  #doubt(key: string): void {
+    const path = this.#keys.toPath(key);
+    const directory = path === undefined ? undefined : this.#namespace.known(parentPath(path));
+    if (directory) this.#completeness.doubt({ ino: directory.entry.ino, path: directory.path });
   }
 
   deleted(key: string): void {

@@ -176,3 +176,15 @@ test("the list goes on after any id", async () => {
   expect(all.map(({ key }) => key)).toEqual(["f0", "f1", "f2", "f3", "f4"]);
   expect(await listed(core, true, all[2]?.id)).toEqual(all.slice(3));
 });
+
+test("a discarded upload leaves the name to what the bucket has, with sharing=exclusive too", async () => {
+  const core = await testCore({ sharing: "exclusive" });
+  core.s3.putText("bad", "before");
+  await core.core.fileSystem.refresh("/");
+  refuse(core);
+  const driver = driverOf(core);
+  await writeFile(driver, "/bad", "ours");
+  const { id } = await itemOf(core, "bad", "refused");
+  await core.core.queue.discard(id);
+  expect(await readFile(driver, "/bad")).toBe("before");
+});

@@ -115,8 +115,12 @@ export class Files implements SessionHost {
   }
 
   async released(session: WriteSession, wrote: boolean): Promise<void> {
-    if (wrote && session.writers === 0) await this.#parts.publisher.seal(session);
-    if (session.users === 0 && session.writers === 0) session.dispose();
+    if (wrote && session.writers === 0) {
+      // what is read meanwhile comes from the staged file, and its readers come and go
+      session.sealing += 1;
+      await this.#parts.publisher.seal(session).finally(() => (session.sealing -= 1));
+    }
+    if (session.users + session.writers + session.sealing === 0) session.dispose();
   }
 
   roomy(): boolean {

@@ -170,6 +170,10 @@ export class Learner {
     let entry = known;
     if (!seen.touched(parent, name)) {
       entry = this.#entries.meantBy(path, known, node, seen);
+      const directoryHere = entry ?? known;
+      if (node.object && directoryHere && isDirectory(directoryHere)) {
+        this.#namespace.noteHiding(directoryHere.ino);
+      }
       if (!entry) {
         // S3 has something there; what it will be is up to the queue
         if (known) seen.saw.add(known.ino);

@@ -41,6 +41,7 @@ interface Observed {
 export class Namespace {
   readonly #state: MountState;
   readonly #created = new Map<number, Map<string, NamespaceEntry>>();
+  readonly #hiding = new Set<number>();
   readonly #observations = new Set<Observed>();
 
   constructor(state: MountState) {
@@ -158,6 +159,16 @@ export class Namespace {
       removedBelow: (prefix) => [...observed.keys].some((key) => key.startsWith(prefix)),
       end: () => void this.#observations.delete(observed),
     };
+  }
+
+  /** The directory with this inode number stands where the bucket has an object too. */
+  noteHiding(ino: number): void {
+    this.#hiding.add(ino);
+  }
+
+  /** Whether an object comes to light when the directory goes. */
+  isHiding(ino: number): boolean {
+    return this.#hiding.has(ino);
   }
 
   /** The change that gives a directory new times because a name in it changed; undefined when it is gone. */

@@ -158,7 +158,7 @@ export class Rename {
         { parent: place.parent, name: place.name, entry: { ...moved, ctime: nowNs() } },
       );
       const leaves = fromDirectory.entry.ino !== toDirectory.entry.ino;
-      const left = directoryChange(namespace, fromDirectory, leaves ? source.name : undefined);
+      const left = directoryChange(namespace, fromDirectory, source.name, leaves);
       changes.push(...left.names);
       if (leaves) changes.push(...directoryChange(namespace, toDirectory).names);
       if (target) {

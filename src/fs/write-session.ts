@@ -42,6 +42,8 @@ export class WriteSession {
   /** Open handles that may write, and all open handles. */
   writers = 0;
   users = 0;
+  /** Ends of the last writer that are under way. */
+  sealing = 0;
   /** The last failed commit was not repeated yet. */
   failed = false;
   #entry: NamespaceEntry;

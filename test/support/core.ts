@@ -23,12 +23,16 @@ export interface TestCore {
   close(): Promise<void>;
 }
 
-/** Options are those of the command line, without dashes; `fill` is called before the core starts. */
+/**
+ * Options are those of the command line, without dashes; `fill` is called before the core starts; a server that was given
+ * stays its owner's.
+ */
 export async function startCore(
   options: Record<string, string> = {},
   fill: (s3: LoopbackS3) => void = () => undefined,
+  shared?: LoopbackS3,
 ): Promise<TestCore> {
-  const s3 = await LoopbackS3.start();
+  const s3 = shared ?? (await LoopbackS3.start());
   fill(s3);
   const folder = await dir({ unsafeCleanup: true });
   const parsed = optionsFor(s3, folder.path, options);
@@ -49,7 +53,7 @@ export async function startCore(
     },
     close: async () => {
       await test.core.close();
-      await s3.close();
+      if (!shared) await s3.close();
       await folder.cleanup();
     },
   };

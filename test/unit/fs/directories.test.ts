@@ -161,3 +161,18 @@ test("renaming over an empty directory with a marker leaves one marker", async (
   expect(core.s3.bucket.objects.keys).toEqual(["x/", "x/f"]);
   expect(objectText(core, "x/f")).toBe("text");
 });
+
+test("an object that a directory of this host hid is there at once when that goes", async () => {
+  const core = await testCore();
+  const driver = driverOf(core);
+  for (const name of ["removed", "renamed"]) {
+    await driver.mkdir(`/${name}`);
+    core.s3.putText(name, "an object");
+  }
+  await core.core.fileSystem.refresh("/");
+  await driver.rmdir("/removed");
+  await driver.rename("/renamed", "/elsewhere");
+  for (const name of ["removed", "renamed"]) {
+    expect((await driver.lstat(`/${name}`)).mode & FileType.mask).toBe(FileType.file);
+  }
+});

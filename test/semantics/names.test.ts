@@ -65,6 +65,9 @@ onMounts([], (scene) => {
     expect((await fs.stat(at("shadow"))).isDirectory()).toBe(true);
     expect(await fs.readFile(at("shadow/below"), "utf8")).toBe("below");
     expect(await get("shadow")).toBe("object");
+    await fs.rm(at("shadow/below"));
+    await fs.rmdir(at("shadow"));
+    expect(await fs.readFile(at("shadow"), "utf8")).toBe("object");
   });
 
   test("Names are UTF-8", async () => {

@@ -76,9 +76,7 @@ function act(loopback: LoopbackS3, name: string, value: unknown): unknown {
       loopback.putRamp(prefix, size, count);
       break;
     case "delete":
-      for (const key of loopback.bucket.objects.keys.filter((k) => k.startsWith(prefix))) {
-        loopback.bucket.delete(key);
-      }
+      loopback.bucket.deleteBelow(prefix);
       break;
     default:
       return undefined;

@@ -73,6 +73,15 @@ export class Bucket {
     return this.objects.delete(key);
   }
 
+  /** All keys that start with `prefix`, at the price of one. */
+  deleteBelow(prefix: string): void {
+    for (const object of this.objects.deleteBelow(prefix)) {
+      this.#dropBody(object);
+      const record = this.#recordPath(object.key);
+      if (record !== undefined) rmSync(record, { force: true });
+    }
+  }
+
   /** A copy of a file body under a name of its own. */
   copyBody(body: Body & { kind: "file" }): Body {
     const path = this.newBodyPath() ?? "";

@@ -76,6 +76,19 @@ export class ObjectIndex {
     return true;
   }
 
+  /** Removes the objects whose keys start with `prefix`, and returns them. */
+  deleteBelow(prefix: string): StoredObject[] {
+    const gone: StoredObject[] = [];
+    this.#keys = this.#keys.filter((key) => {
+      if (!key.startsWith(prefix)) return true;
+      const object = this.#objects.get(key);
+      if (object) gone.push(object);
+      this.#objects.delete(key);
+      return false;
+    });
+    return gone;
+  }
+
   clear(): void {
     this.#objects.clear();
     this.#keys = [];

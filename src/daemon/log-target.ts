@@ -19,6 +19,8 @@ export interface LogTarget {
 export function openLogTarget(destination: LogDestination): LogTarget {
   if (destination.kind === "file") return openFile(destination.path);
   if (destination.kind === "syslog") return openSyslog(destination.tag, destination.fallback);
+  // a journal that went away at shutdown: as an exception it would be logged, which fails again, for ever
+  process.stderr.on("error", () => undefined);
   setLogSink((line) => process.stderr.write(line), destination.style);
   return { reopen: () => undefined, close: async () => undefined };
 }

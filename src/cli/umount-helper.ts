@@ -51,11 +51,10 @@ async function askDaemon(
   const timeout = AbortSignal.timeout(waitMs);
   const hopeless = new AbortController();
   let last: ControlProgress | undefined;
-  let failingSince: number | undefined;
   const onProgress = (progress: ControlProgress): void => {
     last = progress;
-    failingSince = progress.lastError === undefined ? undefined : (failingSince ?? Date.now());
-    if (failingSince !== undefined && Date.now() - failingSince > failingMs) hopeless.abort();
+    const { failingSinceMs = Infinity } = progress;
+    if (Date.now() - failingSinceMs > failingMs) hopeless.abort();
   };
   try {
     const { left } = await callDaemon(

@@ -78,9 +78,16 @@ async function reporting(
   work: () => Promise<void>,
 ): Promise<void> {
   const report = (): void => {
-    const { length, bytes, lastError } = life.mount.status().queue;
+    const { queue, failingSinceMs } = life.mount.status();
+    const { length, bytes, lastError } = queue;
     const phase = life.phase === "unmounting" ? "busy" : life.phase;
-    progress({ phase, length, bytes, ...(lastError && { lastError: lastError.message }) });
+    progress({
+      phase,
+      length,
+      bytes,
+      ...(lastError && { lastError: lastError.message }),
+      ...(failingSinceMs !== undefined && { failingSinceMs }),
+    });
   };
   const timer = setInterval(report, progressIntervalMs);
   try {

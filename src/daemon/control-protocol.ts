@@ -48,6 +48,8 @@ export interface ControlProgress {
   readonly length: number;
   readonly bytes: number;
   readonly lastError?: string;
+  /** As in the status: since when S3 gives no answer of use, in ms since the epoch. */
+  readonly failingSinceMs?: number;
 }
 
 export interface ControlRequest {

@@ -5,7 +5,7 @@ import type { MountedFileSystem } from "./mount-contract.ts";
 import type { DaemonStatus } from "./status.ts";
 
 /** How long S3 may have failed before a daemon that was told to stop leaves its queue to the next start, in ms. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 15_000;
 
 /** Follows one mount to its end. `phase` only moves forward, save from `unmounting` back when that failed. */
 export class DaemonLife {
@@ -52,10 +52,13 @@ export class DaemonLife {
   // a host that goes down must not wait for an S3 that is away
   #watchDrain(): void {
     const timer = setInterval(() => {
-      const { lastError } = this.mount.status().queue;
-      if (this.#phase !== "draining" || lastError === undefined) return;
-      if (Date.now() - lastError.sinceMs < this.#patienceMs) return;
-      log.warn("left to the next start, as S3 takes nothing: %s", lastError.message);
+      const { failingSinceMs } = this.mount.status();
+      if (this.#phase !== "draining" || failingSinceMs === undefined) return;
+      if (Date.now() - failingSinceMs < this.#patienceMs) return;
+      log.warn(
+        "S3 has not answered for %d s: the rest waits for the next start",
+        this.#patienceMs / 1000,
+      );
       this.#abandon.abort();
     }, this.#patienceMs / 20);
     void this.ended.then(() => clearInterval(timer));

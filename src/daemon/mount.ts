@@ -313,11 +313,13 @@ function coreStatus(parts: {
 }): ReturnType<Core["status"]> {
   const { backlog } = parts.state;
   const coverage = parts.fileSystem.coverage();
+  const { failingSinceMs } = parts.store;
   return {
     queue: queueStatus(parts.queue),
     cache: parts.cache.status(),
     ...(coverage && { coverage }),
     ...(backlog && { names: { waiting: backlog.changes, failure: backlog.reason } }),
+    ...(failingSinceMs !== undefined && { failingSinceMs }),
     requests: parts.store.requests,
   };
 }

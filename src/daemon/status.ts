@@ -16,6 +16,8 @@ export interface MountStatus {
   readonly coverage?: CoverageStatus;
   /** Present while names cannot be written to the index: how many stay in memory, and why. */
   readonly names?: { readonly waiting: number; readonly failure: string };
+  /** Since when no request got an answer of use from S3; absent while S3 answers. */
+  readonly failingSinceMs?: number;
   /** Requests sent so far by verb, retries included. */
   readonly requests: Readonly<Record<string, number>>;
   /** The FUSE adapter at work, such as "kernel". */

@@ -24,6 +24,8 @@ const defaultDeadlineMs = 30_000;
 const defaultConcurrency = 16;
 const maxTextBytes = 32 * 2 ** 20;
 const maxCredibleSkewMs = 5 * 60_000;
+// keys or throttling: what was asked for was not done, and asking again may help
+const uselessStatuses: ReadonlySet<number> = new Set([401, 403, 429]);
 const connectTimeoutMs = 10_000;
 /** Background verbs without a body: they would wait behind uploads of many bytes, and cost the network nothing. */
 const lightVerbs: ReadonlySet<S3Verb> = new Set(["COPY", "DELETE"]);
@@ -33,6 +35,8 @@ const backgroundVerbs: ReadonlySet<S3Verb> = new Set(["PUT", "UPLOAD_PART", "COP
 export class S3Client {
   readonly config: S3Config;
   readonly clock: Clock;
+  /** Since when no attempt got an answer of use, in ms since the epoch; undefined while S3 answers. */
+  failingSinceMs: number | undefined;
   readonly requests: Record<S3Verb, number> = {
     GET: 0,
     HEAD: 0,
@@ -253,9 +257,14 @@ export class S3Client {
       this.serverHeader = answer.headers["server"] ?? this.serverHeader;
       this.serverDate = Date.parse(answer.headers["date"] ?? "") || this.serverDate;
       status = answer.status;
+      this.#note(answer.status < 500 && !uselessStatuses.has(answer.status));
       return answer;
     } catch (error) {
-      status = failureOfBreak(error)?.code ?? "error";
+      const failure = failureOfBreak(error);
+      status = failure?.code ?? "error";
+      const { aborted, reason } = watchdog.signal;
+      const isWithdrawn = aborted && !(reason instanceof S3Failure);
+      if (!isWithdrawn && upload?.sourceError === undefined) this.#note(false);
       throw upload?.sourceError ?? error;
     } finally {
       if (upload !== undefined) deadline.exclude(upload.movingMs);
@@ -263,6 +272,10 @@ export class S3Client {
       const ms = Math.round(this.clock.now() - startedMs);
       trace("%s %s %s %s %d ms", call.verb, call.key ?? "", range, status, ms);
     }
+  }
+
+  #note(isUsable: boolean): void {
+    this.failingSinceMs = isUsable ? undefined : (this.failingSinceMs ?? Date.now());
   }
 
   async #signed(

@@ -61,6 +61,11 @@ export class S3ObjectStore implements ObjectStore {
     return serverDate === undefined ? undefined : Math.floor(serverDate / 1000);
   }
 
+  /** Since when no attempt got an answer of use, in ms since the epoch; undefined while S3 answers. */
+  get failingSinceMs(): number | undefined {
+    return this.#client.failingSinceMs;
+  }
+
   get requests(): Readonly<Record<S3Verb, number>> {
     return this.#client.requests;
   }

@@ -70,6 +70,8 @@ export class FakeMount implements MountedFileSystem {
   users = 0;
   pending = 0;
   lastError: string | undefined;
+  /** Since when S3 gives no answer. */
+  failingSinceMs: number | undefined;
   #closed = deferred();
   #drained = deferred();
   #detached = false;
@@ -87,6 +89,7 @@ export class FakeMount implements MountedFileSystem {
         ...(this.lastError !== undefined && { lastError: { message: this.lastError, sinceMs: 1 } }),
       },
       cache: { bytes: 0, objects: 0, limitBytes: 1, hits: 0, misses: 0 },
+      ...(this.failingSinceMs !== undefined && { failingSinceMs: this.failingSinceMs }),
       requests: { PUT: 3 },
       adapter: "fake",
       passthrough: false,

@@ -49,7 +49,7 @@ test("told to stop, a drain ends when S3 has failed for long; what it takes slow
   let hasEnded = false;
   void life.ended.then(() => (hasEnded = true));
   expect(hasEnded).toBe(false);
-  mount.lastError = "connection refused";
+  mount.failingSinceMs = Date.now();
   await life.ended;
   expect(life.left).toBe(1);
 });

@@ -63,7 +63,8 @@ export default defineConfig({
           name: "boot",
           include: ["boot/**/*.test.ts"],
           pool: "forks",
-          fileParallelism: false,
+          // they wait more than they work
+          maxWorkers: 2,
           testTimeout: 60_000,
           hookTimeout: 300_000,
         },

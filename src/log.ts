@@ -14,6 +14,11 @@ const journalPriority: Record<LogLevel, number> = {
   trace: 7,
 };
 
+/** What a line in the journal begins with. */
+export function journalPrefix(level: LogLevel): string {
+  return `<${journalPriority[level]}>`;
+}
+
 let threshold = levels.indexOf("info");
 let sink: (line: string) => void = (line) => process.stderr.write(line);
 let style: "plain" | "journal" = "plain";
@@ -39,8 +44,7 @@ function write(level: LogLevel, message: string, details: readonly unknown[]): v
   if (levels.indexOf(level) > threshold) return;
   const text = formatWithOptions({ colors: false, breakLength: Infinity }, message, ...details);
   const oneLine = text.replaceAll("\n", " | ");
-  const head =
-    style === "journal" ? `<${journalPriority[level]}>` : `${new Date().toISOString()} ${level} `;
+  const head = style === "journal" ? journalPrefix(level) : `${new Date().toISOString()} ${level} `;
   sink(`${head}${oneLine}\n`);
 }
 

@@ -1,4 +1,5 @@
 // What commands see of the process they run in; tests bring their own.
+import { journalPrefix } from "../log.ts";
 import type { ServiceManagerAddress } from "../daemon/service-manager.ts";
 import type { Environment } from "../options/environment-options.ts";
 
@@ -13,6 +14,8 @@ export interface CommandContext {
   readonly runtimeDirectories: readonly string[];
   /** How to start this program again. */
   readonly self: readonly [string, ...string[]];
+  /** Whether standard error is the journal, which reads priorities. */
+  readonly isJournal?: boolean;
   /** Whether standard error is a terminal, so that progress may be rewritten in place. */
   readonly isTerminal: boolean;
   readonly stdout: (text: string) => void;
@@ -21,7 +24,13 @@ export interface CommandContext {
   readonly interruptible: () => AbortSignal;
 }
 
-/** One line on standard error, as every message of a command. */
-export function complain(context: CommandContext, message: string): void {
-  context.stderr(`${context.program ?? "pailfs"}: ${message.replaceAll(/\s*\n\s*/g, " ")}\n`);
+/** One line on standard error, as every message of a command; in the journal with its priority. */
+export function complain(
+  context: CommandContext,
+  message: string,
+  level: "error" | "warn" = "warn",
+): void {
+  const head = context.isJournal === true ? journalPrefix(level) : "";
+  const line = message.replaceAll(/\s*\n\s*/g, " ");
+  context.stderr(`${head}${context.program ?? "pailfs"}: ${line}\n`);
 }

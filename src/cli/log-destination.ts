@@ -20,8 +20,8 @@ export async function logDestination(
   return hasSyslog ? { kind: "syslog", tag: "pailfs", fallback } : { kind: "file", path: fallback };
 }
 
-// systemd.exec(5): device and inode of the stream; a redirected standard error does not match any more
-function isJournal(stream: string | undefined): boolean {
+/** Whether standard error is the stream that JOURNAL_STREAM names; a redirected one is not (systemd.exec(5)). */
+export function isJournal(stream: string | undefined): boolean {
   if (stream === undefined || stream === "") return false;
   const { dev, ino } = fstatSync(2);
   return stream === `${dev}:${ino}`;

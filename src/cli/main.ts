@@ -19,11 +19,11 @@ export async function runCli(argv: readonly string[], context: CommandContext): 
     return await route(argv, context);
   } catch (error) {
     if (error instanceof StartError || error instanceof OptionError) {
-      complain(context, error.message);
+      complain(context, error.message, "error");
       return ExitCode[error.kind];
     }
     const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    complain(context, `this is a bug: ${stack}`);
+    complain(context, `this is a bug: ${stack}`, "error");
     return ExitCode.runtime;
   }
 }

@@ -46,11 +46,11 @@ export async function runHelper(
     return await mountHelper(scanned, context);
   } catch (error) {
     if (error instanceof OptionError || error instanceof StartError) {
-      complain(context, error.message);
+      complain(context, error.message, "error");
       return error instanceof OptionError ? MountExit.usage : exitOf[error.kind];
     }
     const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    complain(context, `this is a bug: ${stack}`);
+    complain(context, `this is a bug: ${stack}`, "error");
     return MountExit.bug;
   }
 }

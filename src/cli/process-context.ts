@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ServiceManagerAddress } from "../daemon/service-manager.ts";
 import type { CommandContext } from "./command-context.ts";
+import { isJournal } from "./log-destination.ts";
 
 const daemonFlags = [
   // V8 grows its nurseries to 3 x 16 MiB while modules load and seldom gives them back: 15 MiB of an idle daemon
@@ -35,6 +36,7 @@ export async function processContext(): Promise<CommandContext> {
       fileURLToPath(new URL("../../bin/pailfs.js", import.meta.url)),
     ],
     serviceManager: serviceManager(variables),
+    isJournal: isJournal(variables["JOURNAL_STREAM"]),
     isTerminal: process.stderr.isTTY,
     stdout: (text) => void process.stdout.write(text),
     stderr: (text) => void process.stderr.write(text),

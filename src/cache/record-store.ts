@@ -3,6 +3,7 @@ import { open as openFile, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Database, open, type RootDatabase } from "lmdb";
 import { log } from "../log.ts";
+import { syncDirectory } from "../posix/sync-directory.ts";
 import {
   decodeRecord,
   decodeSummary,
@@ -56,7 +57,9 @@ export class RecordStore {
       log.warn('Cache in "%s" starts empty: %s', directory, reason);
       await wipe(path);
     }
-    await writeFile(join(directory, MARKER_FILE), `${bootId} loading`);
+    // durable before the database changes: without it a torn one would be trusted, and reading it ends the process
+    await writeFile(join(directory, MARKER_FILE), `${bootId} loading`, { flush: true });
+    await syncDirectory(directory);
     return new RecordStore(directory);
   }
 

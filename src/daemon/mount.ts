@@ -8,8 +8,7 @@ import { S3FileSystem } from "../fs/s3-file-system.ts";
 import { untilAborted } from "../fs/until-aborted.ts";
 import { mountKernel } from "../fuse/session.ts";
 import type { MountOptions, S3Options } from "../options/mount-options.ts";
-import { FsError, toSystemFsError } from "../posix/errno.ts";
-import { syncDirectoryChain } from "../posix/sync-directory.ts";
+import { FsError } from "../posix/errno.ts";
 import { loadSystemCalls, type SystemCalls } from "../posix/syscalls.ts";
 import { credentialProvider } from "../s3/credentials.ts";
 import { fileUploadSource } from "../s3/file-upload-source.ts";
@@ -76,10 +75,7 @@ async function openParts(
 ): Promise<Core> {
   const system = await loadSystemCalls();
   const store = start.store ?? new S3ObjectStore(storeConfig(options.s3));
-  const keys: KeyMap = {
-    toKey: (path) => keyOfPath(options.s3.prefix, path),
-    toPath: (key) => pathOfKey(options.s3.prefix, key),
-  };
+  const keys = keysBelow(options.s3.prefix);
   const { bucket, prefix, endpoint } = options.s3;
   const spool = await DiskSpool.open({
     stateDir: options.spool.stateDirectory,
@@ -100,8 +96,7 @@ async function openParts(
     },
   });
   opened.push(() => state.close());
-  await keepNames(options.spool.stateDirectory);
-  const cache = await openCache(options, system);
+  const cache = await openCache(options, system, start.bootId);
   opened.push(() => cache.close());
   const recovered = await recoverSpool({
     spool,
@@ -131,7 +126,10 @@ async function openParts(
     keys,
     queue: new OperatorControl(queue, new Quarantine(options.spool.stateDirectory), spool),
     status: () => coreStatus({ fileSystem, queue, state, cache, store }),
-    drained: (below) => queue.drained(below),
+    drained: (below) => {
+      fileSystem.publish();
+      return queue.drained(below);
+    },
     close: async () => {
       const parts = [spool, state, cache, store];
       await fileSystem.stop();
@@ -141,13 +139,8 @@ async function openParts(
   };
 }
 
-/** The state directory, its own and those made above it: what is synced inside is of no use when its name is lost. */
-async function keepNames(stateDirectory: string): Promise<void> {
-  try {
-    await syncDirectoryChain(stateDirectory, 3);
-  } catch (error) {
-    throw toSystemFsError(error, `Cannot sync the state directory "${stateDirectory}"`);
-  }
+function keysBelow(prefix: string): KeyMap {
+  return { toKey: (path) => keyOfPath(prefix, path), toPath: (key) => pathOfKey(prefix, key) };
 }
 
 async function queueSettings({ s3, spool }: MountOptions): Promise<QueueSettings> {
@@ -239,6 +232,7 @@ const CACHE_SHARE = 0.8;
 async function openCache(
   options: MountOptions,
   system: SystemCalls | undefined,
+  bootId: string | undefined,
 ): Promise<BlockCache> {
   const { directory, limitBytes, minFree } = options.cache;
   await mkdir(directory, { recursive: true, mode: 0o700 });
@@ -249,6 +243,7 @@ async function openCache(
     limitBytes: Math.min(limitBytes, Math.floor(size * CACHE_SHARE)),
     minFreeBytes: "bytes" in minFree ? minFree.bytes : Math.floor(size * minFree.fraction),
     ...(system ? { punchHole: holePuncher(system) } : {}),
+    ...(bootId === undefined ? {} : { bootId }),
   });
 }
 

@@ -13,6 +13,8 @@ export interface CoreOptions {
   readonly negativeTtlMs: number;
   /** When flush and fsync are answered: after the local disk, or after S3. */
   readonly ack: "disk" | "s3";
+  /** How long a closed file waits before its upload begins. */
+  readonly publishDelayMs: number;
   /** Whether mode, owner, times and xattrs are kept on this host only, or in the objects too. */
   readonly metadata: "index" | "object";
   readonly readOnly: boolean;

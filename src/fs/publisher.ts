@@ -4,7 +4,7 @@ import { FsError } from "../posix/errno.ts";
 import type { Spool, UploadQueue } from "../spool/spool.ts";
 import type { NamespaceEntry } from "../state/namespace-entry.ts";
 import type { CoreOptions, KeyMap } from "./core-options.ts";
-import { LINGER_MS } from "./linger.ts";
+import type { LingeringFiles } from "./linger.ts";
 import { metadataOf } from "./posix-metadata.ts";
 import { hasDefaultAttributes, localAttributesOf } from "./entries.ts";
 import type { Namespace } from "./namespace.ts";
@@ -18,6 +18,7 @@ export class Publisher {
   readonly #queue: UploadQueue;
   readonly #keys: KeyMap;
   readonly #options: CoreOptions;
+  readonly #lingering: LingeringFiles;
 
   constructor(
     namespace: Namespace,
@@ -26,7 +27,9 @@ export class Publisher {
     queue: UploadQueue,
     keys: KeyMap,
     options: CoreOptions,
+    lingering: LingeringFiles,
   ) {
+    this.#lingering = lingering;
     this.#namespace = namespace;
     this.#sessions = sessions;
     this.#spool = spool;
@@ -89,8 +92,7 @@ export class Publisher {
     const { place } = session;
     if (place && this.#queue.fate(this.#keys.toKey(place.path)) === "put") {
       this.#sessions.remove(session);
-      // its promise never rejects
-      setTimeout(() => void this.#queue.unhold(id), LINGER_MS).unref();
+      this.#lingering.release(id);
       return;
     }
     // until the cache has the bytes they are read from here

@@ -10,16 +10,21 @@ import { folderOfMarker } from "./markers.ts";
 import { type Located, Namespace } from "./namespace.ts";
 import { type QueuedContent, queuedContent } from "./queued-content.ts";
 
-/** Makes each name that the queue gives bytes to, with the directories above it. */
+/**
+ * Makes each name that the queue gives bytes to, with the directories above it; where the index was not `rebuilt`, those
+ * that it lacks: an earlier start may have built it anew and died before it knew these.
+ */
 export function recoverNames(
   namespace: Namespace,
   keys: KeyMap,
   options: CoreOptions,
   records: Iterable<{ readonly record: QueueRecord }>,
+  rebuilt: boolean,
 ): void {
   for (const [key, content] of queuedContent(records)) {
     const path = keys.toPath(key);
     if (path === undefined || path === "/") continue;
+    if (!rebuilt && (isOwnVersion(key, content) || namespace.durable(path))) continue;
     const known = options.metadata === "object" ? namespace.known(path) : undefined;
     if (known?.entry.local) {
       recoverObject(namespace, known, key, content);
@@ -41,6 +46,11 @@ export function recoverNames(
 
 function namesMarker(key: string, { size }: QueuedContent): boolean {
   return key.endsWith("/") || folderOfMarker(key, size) !== undefined;
+}
+
+/** Whether the bucket has it where it belongs: then a listing tells of it. */
+function isOwnVersion(own: string, content: QueuedContent): boolean {
+  return "key" in content && content.key === own;
 }
 
 /** Where the bytes are until the queue has run. */

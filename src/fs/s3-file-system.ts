@@ -18,6 +18,7 @@ import type { CallContext, Change, Entry, FileSystem, MaybePromise } from "./fil
 import { Files } from "./files.ts";
 import { EntryKeeper } from "./keep-entry.ts";
 import { Learner } from "./learn.ts";
+import { LingeringFiles } from "./linger.ts";
 import { Listings } from "./listings.ts";
 import { Lookup } from "./lookup.ts";
 import { Namespace, rootEntry } from "./namespace.ts";
@@ -75,6 +76,7 @@ export class S3FileSystem implements FileSystem {
   readonly #completeness: Completeness;
   /** Undefined with sharing=shared. */
   readonly #crawler: Crawler | undefined;
+  readonly #lingering: LingeringFiles;
   #listener: (change: Change) => void = () => undefined;
 
   /** Starts the queue: uploads that an earlier run left go on. */
@@ -97,7 +99,9 @@ export class S3FileSystem implements FileSystem {
     const sessions = this.#sessions;
     const reads = new OpenReads();
     const readers = new ObjectReaders(store, cache, options.memoryLimit);
-    const publisher = new Publisher(namespace, sessions, spool, queue, keys, options);
+    const lingering = new LingeringFiles(queue, options.publishDelayMs);
+    this.#lingering = lingering;
+    const publisher = new Publisher(namespace, sessions, spool, queue, keys, options, lingering);
     const show = (entry: NamespaceEntry): Entry => this.#show(entry);
     const common = { namespace, lookup, sessions, reads, queue, keys, options, show };
     const keeper = new EntryKeeper(namespace, queue, spool, keys, options);
@@ -108,13 +112,18 @@ export class S3FileSystem implements FileSystem {
     const { names, directories } = { names: this.#names, directories: this.#directories };
     this.#rename = new Rename({ ...common, names, directories, listings, publisher, spool });
     this.#attributes = new Attributes({ ...common, files: this.#files, keeper });
-    if (state.rebuilt) recoverNames(namespace, keys, options, state.pending());
+    recoverNames(namespace, keys, options, state.pending(), state.rebuilt);
     queue.start(new QueueFollower(namespace, readers, keys, options, store, changed, completeness));
     if (options.sharing === "shared") return;
     const ask = (path: string): Promise<void> => this.#ask(path);
     const intervalMs = options.refreshIntervalMs;
     this.#crawler = new Crawler({ ...listingsParts, listings, ask, intervalMs });
     this.#crawler.start();
+  }
+
+  /** Uploads that wait for what programs may do next begin now. */
+  publish(): void {
+    this.#lingering.releaseAll();
   }
 
   onChange(listener: (change: Change) => void): void {

@@ -41,6 +41,13 @@ export const fileOptions = {
     default: "disk",
     describe: "What close and fsync wait for: the local disk, or the bucket",
   }),
+  publish_delay: option({
+    group,
+    type: durationType({ min: 0, max: 86_400_000 }),
+    default: "0s",
+    describe:
+      "How long a closed file waits before its upload begins; one that is removed or replaced meanwhile costs no request",
+  }),
   sharing: option({
     group,
     type: choiceType(["shared", "exclusive"]),

@@ -76,6 +76,8 @@ export interface FsOptions {
   readonly dirMode: number;
   readonly readOnly: boolean;
   readonly ack: "disk" | "s3";
+  /** Before an upload begins; an unmount does not wait for it. */
+  readonly publishDelayMs: number;
   readonly sharing: "shared" | "exclusive";
   /** 0: only when asked. */
   readonly refreshIntervalMs: number;

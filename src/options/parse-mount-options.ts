@@ -142,6 +142,7 @@ function fsPart(values: OptionValues, environment: Environment): FsOptions {
     dirMode: values.dir_mode & ~values.umask,
     readOnly: values.read_only,
     ack: values.ack,
+    publishDelayMs: values.publish_delay,
     sharing: values.sharing,
     refreshIntervalMs: values.refresh_interval,
     metadata: values.metadata,

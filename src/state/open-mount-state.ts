@@ -2,7 +2,8 @@
 import { randomUUID } from "node:crypto";
 import { access, mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { FsError } from "../posix/errno.ts";
+import { FsError, toSystemFsError } from "../posix/errno.ts";
+import { syncDirectoryChain } from "../posix/sync-directory.ts";
 import { log } from "../log.ts";
 import { Environment } from "./environment.ts";
 import { Journal } from "./journal.ts";
@@ -42,6 +43,7 @@ export async function openMountState(options: StateOptions): Promise<MountState>
   const journalPath = join(directory, JOURNAL_FILE);
   const journal = await openJournal(journalPath);
   try {
+    await keepNames(directory);
     const found = readJournal(journal, journalPath);
     if (found === undefined) await options.onNew?.();
     else checkMeta(found, identity, directory);
@@ -65,6 +67,15 @@ export async function openMountState(options: StateOptions): Promise<MountState>
   } catch (error) {
     await journal.close();
     throw error;
+  }
+}
+
+/** fsyncs the names of what lies in the directory, and its own: what is synced inside is of no use when they are lost. */
+async function keepNames(stateDirectory: string): Promise<void> {
+  try {
+    await syncDirectoryChain(stateDirectory, 3);
+  } catch (error) {
+    throw toSystemFsError(error, `Cannot sync the state directory "${stateDirectory}"`);
   }
 }
 

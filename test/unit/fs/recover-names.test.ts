@@ -3,6 +3,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { queuedContent } from "../../../src/fs/queued-content.ts";
+import { openMountState } from "../../../src/state/open-mount-state.ts";
 import type { QueueRecord } from "../../../src/state/queue-record.ts";
 import { fails, readFile, writeFile } from "../../posix/suite/context.ts";
 import { driverOf, objectText, testCore } from "./core-fixture.ts";
@@ -37,6 +38,23 @@ test("queuedContent() leaves out what is deleted last, and takes the last upload
   expect(contentOf(gone("k"), { ...put, staged: "s0" }, put)).toEqual({
     k: { staged: "s1", size: 3 },
   });
+});
+
+test("names are made by the next start, when the one that built the index anew died before", async () => {
+  const core = await testCore({ "s3-deadline": "1s" });
+  core.s3.faults.add({ verbs: ["PUT"], effect: { kind: "status", status: 503 } });
+  await driverOf(core).mkdir("/d");
+  await writeFile(driverOf(core), "/d/f", "precious");
+  await core.core.close();
+  const { stateDirectory } = core.options.spool;
+  for (const name of ["index.mdb", "index.mdb-lock"]) await rm(join(stateDirectory, name));
+  const { endpoint, bucket, prefix } = core.options.s3;
+  const identity = JSON.stringify([endpoint, bucket, prefix]);
+  const state = await openMountState({ directory: stateDirectory, identity });
+  expect(state.rebuilt).toBe(true);
+  await state.close();
+  await core.reopen();
+  expect(await readFile(driverOf(core), "/d/f")).toBe("precious");
 });
 
 test("directories that were swapped are readable at once after the index was lost", async () => {

@@ -58,6 +58,7 @@ test("parseMountOptions() completes a bare request", () => {
       dirMode: 0o755,
       readOnly: false,
       ack: "disk",
+      publishDelayMs: 0,
       sharing: "shared",
       refreshIntervalMs: 0,
       metadata: "index",

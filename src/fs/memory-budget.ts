@@ -7,6 +7,9 @@ export interface Evictable {
   evict(): void;
 }
 
+/** The most that reading ahead may take: 48 MiB of the usual 64, one reader takes 40. */
+const SHARE_AHEAD = 0.75;
+
 export class MemoryBudget {
   readonly #limit: number;
   #used = 0;
@@ -22,15 +25,19 @@ export class MemoryBudget {
     return this.#used;
   }
 
-  /** Takes `bytes` if they fit, dropping finished segments first; `always` takes them in any case (a caller waits for them). */
+  /**
+   * Takes `bytes` if they fit, dropping finished segments first; `always` takes them in any case (a caller waits for
+   * them). What nobody waits for leaves a part of the memory to those who do.
+   */
   reserve(bytes: number, always: boolean): boolean {
+    const limit = always ? this.#limit : this.#limit * SHARE_AHEAD;
     for (const items of [this.#consumed, this.#unread]) {
       for (const oldest of items) {
-        if (this.#used + bytes <= this.#limit) break;
+        if (this.#used + bytes <= limit) break;
         oldest.evict();
       }
     }
-    if (!always && this.#used + bytes > this.#limit) return false;
+    if (!always && this.#used + bytes > limit) return false;
     this.#used += bytes;
     return true;
   }

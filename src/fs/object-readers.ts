@@ -22,7 +22,7 @@ export class ObjectReaders {
     this.#store = store;
     this.#cache = cache;
     this.#budget = new MemoryBudget(memoryLimit);
-    this.#buffers = new SegmentBuffers(WHOLE_OBJECT, memoryLimit / 2);
+    this.#buffers = new SegmentBuffers(WHOLE_OBJECT, memoryLimit);
   }
 
   /** Counts one use of the version; release() ends it. */

@@ -11,25 +11,30 @@ const isPoisoned = debuglog("pailfs-poison").enabled;
 /** Buffers of one size. */
 export class SegmentBuffers {
   readonly #size: number;
-  readonly #mostSpare: number;
+  readonly #limit: number;
+  /** Of this size, taken and not given back. */
+  #taken = 0;
   #spare: Uint8Array[] = [];
   #idle: NodeJS.Timeout | undefined;
 
-  /** Sizes in bytes: of each buffer, and of what is kept for the next reader. */
-  constructor(size: number, spareBytes: number) {
+  /** In bytes: `size` of each buffer, and `limit` up to which those in use and those kept for the next reader may grow. */
+  constructor(size: number, limit: number) {
     this.#size = size;
-    this.#mostSpare = Math.floor(spareBytes / size);
+    this.#limit = limit;
   }
 
   /** Memory of `bytes`, with anything in it. */
   take(bytes: number): Uint8Array {
-    const spare = bytes === this.#size ? this.#spare.pop() : undefined;
-    return spare ?? Buffer.allocUnsafeSlow(bytes);
+    if (bytes !== this.#size) return Buffer.allocUnsafeSlow(bytes);
+    this.#taken += 1;
+    return this.#spare.pop() ?? Buffer.allocUnsafeSlow(bytes);
   }
 
   /** Takes memory back; the caller sees to it that nobody looks at it any more. */
   give(buffer: Uint8Array): void {
-    if (buffer.length !== this.#size || this.#spare.length >= this.#mostSpare) return;
+    if (buffer.length !== this.#size) return;
+    this.#taken -= 1;
+    if ((this.#taken + this.#spare.length + 1) * this.#size > this.#limit) return;
     if (isPoisoned) buffer.fill(0xdb);
     this.#spare.push(buffer);
     this.#idle ??= setTimeout(() => {

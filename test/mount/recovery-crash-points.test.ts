@@ -25,7 +25,7 @@ afterAll(async () => {
       "what was acknowledged is in the mount and reaches the bucket; the rest is done wholly or not at all",
     tried: kills,
     failed,
-    note: `${Object.keys(crashOperations).length} operations, each point killed there, seed ${seed}`,
+    note: `${Object.keys(crashOperations).length} operations, ${isFull ? "all points" : "a point each"}, seed ${seed}`,
   });
 });
 

@@ -13,6 +13,9 @@ export const WHOLE_OBJECT = 8 * BLOCK_SIZE;
 /** Ms that a reader of large segments waits for memory that the cache is writing, before it goes on without; small ones do not. */
 const PATIENCE_MS = 200;
 
+/** What such a reader fetches at a time when there was none. */
+const SCARCE_SPAN = 2 * BLOCK_SIZE;
+
 export class ObjectReader {
   readonly version: ObjectVersion;
   readonly cached: CachedObject;
@@ -110,13 +113,12 @@ export class ObjectReader {
       const meanwhile = this.#segmentAt(position);
       if (meanwhile) return meanwhile;
     }
-    const limit = Math.min(position - (position % BLOCK_SIZE) + span, this.version.size);
-    const wanted = limit - position;
-    const room = wanted < WHOLE_OBJECT ? undefined : this.#budget.room(wanted, PATIENCE_MS);
-    if (room) {
-      await room;
+    let limit = Math.min(position - (position % BLOCK_SIZE) + span, this.version.size);
+    if (limit - position >= WHOLE_OBJECT) {
+      const hasRoom = await this.#untilRoom(limit - position);
       const meanwhile = this.#segmentAt(position);
       if (meanwhile) return meanwhile;
+      if (!hasRoom) limit = Math.min(limit, position + SCARCE_SPAN);
     }
     const started = this.#fetch(
       position,
@@ -125,6 +127,17 @@ export class ObjectReader {
     );
     if (!started) throw new Error("A read that someone waits for got no segment");
     return started;
+  }
+
+  /** Resolves to whether the bytes fit into the budget now; waits for that for a while. */
+  async #untilRoom(bytes: number): Promise<boolean> {
+    const until = Date.now() + PATIENCE_MS;
+    for (let leftMs = PATIENCE_MS; leftMs > 0; leftMs = until - Date.now()) {
+      const room = this.#budget.room(bytes, leftMs);
+      if (!room) return true;
+      await room;
+    }
+    return false;
   }
 
   /** A segment from the start of the block at `position` up to what is already there or on its way. */

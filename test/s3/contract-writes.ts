@@ -39,7 +39,8 @@ export function copyAndDeleteTests(contract: Contract, { traits }: TestServer): 
       expect(head).toMatchObject({ size: 1000, ...replace });
       expect(head?.metadata).toEqual(replace.metadata);
       const seconds = Math.floor((head?.lastModified ?? 0) / 1000);
-      expect(store.storeTime).toBeGreaterThanOrEqual(seconds);
+      // some servers (VersityGW's fasthttp) make their Date header once a second: it may be the one before
+      expect(store.storeTime).toBeGreaterThanOrEqual(seconds - 1);
     });
   }
 

@@ -2,8 +2,7 @@
 import { FsError } from "../posix/errno.ts";
 import { baseName, checkName, parentPath } from "../posix/path.ts";
 import { FileType, isDirectory, S_ISGID } from "../posix/stat.ts";
-import type { QueuePlan, Spool, UploadQueue } from "../spool/spool.ts";
-import type { StateChange } from "../state/mount-state.ts";
+import type { Spool, UploadQueue } from "../spool/spool.ts";
 import type { NamespaceEntry } from "../state/namespace-entry.ts";
 import type { CoreOptions, KeyMap } from "./core-options.ts";
 import { DirectoryReader } from "./directory-reader.ts";
@@ -88,7 +87,7 @@ export class Directories {
       plan.put({ key, staged: marker.id, size: 0, inBucket: false, ...metadata });
       linger(this.#queue, marker.id);
     }
-    await this.#commit(plan, {
+    await this.#namespace.carryOut(plan, {
       names: [
         { parent: directory.entry.ino, name, entry },
         ...directoryChange(this.#namespace, directory).names,
@@ -111,7 +110,7 @@ export class Directories {
     for (const key of current ? markerKeys(this.#keys, path, current) : []) plan.delete(key, true);
     const gone = { parent: located.parent, name: located.name, entry: undefined };
     const above = directoryChange(this.#namespace, directory, located.name);
-    await this.#commit(plan, {
+    await this.#namespace.carryOut(plan, {
       names: [gone, ...above.names],
       attributes: [{ path, attributes: undefined }, ...above.attributes],
     });
@@ -120,17 +119,6 @@ export class Directories {
   /** Rejects with ENOTEMPTY if anything is in the directory, here or in the bucket. */
   async assertEmpty(directory: Located, signal: AbortSignal): Promise<void> {
     if (await this.#listings.hasNames(directory, signal)) throw notEmpty(directory.path);
-  }
-
-  async #commit(plan: QueuePlan, change: StateChange): Promise<void> {
-    const { enqueue, dequeue } = plan;
-    try {
-      await this.#namespace.mutate({ ...change, enqueue, dequeue });
-    } catch (error) {
-      plan.rollback();
-      throw error;
-    }
-    plan.commit();
   }
 
   async #directory(path: string, signal: AbortSignal): Promise<Located> {

@@ -44,20 +44,16 @@ export class EntryKeeper {
     const plan = this.#queue.plan();
     const kept = isTold ? this.#plan(plan, path, entry, marker) : entry;
     try {
-      await this.#namespace.mutate({
+      await this.#namespace.carryOut(plan, {
         names: [{ parent, name, entry: kept }],
         ...(isAttributed ? { attributes: [{ path, attributes: localAttributesOf(kept) }] } : {}),
-        enqueue: plan.enqueue,
-        dequeue: plan.dequeue,
       });
     } catch (error) {
-      plan.rollback();
       if (marker) this.#spool.discard(marker.id);
       throw error;
     } finally {
       marker?.release();
     }
-    plan.commit();
   }
 
   #plan(

@@ -21,10 +21,6 @@ export class MemoryBudget {
     this.#limit = limitBytes;
   }
 
-  get used(): number {
-    return this.#used;
-  }
-
   /**
    * Takes `bytes` if they fit, dropping finished segments first; `always` takes them in any case (a caller waits for
    * them). What nobody waits for leaves a part of the memory to those who do.

@@ -90,18 +90,10 @@ export class Names {
     this.planRemoval(plan, located);
     const change = { parent, name, entry: undefined };
     const above = directoryChange(namespace, directory, name);
-    try {
-      await namespace.mutate({
-        names: [change, ...above.names],
-        attributes: [{ path, attributes: undefined }, ...above.attributes],
-        enqueue: plan.enqueue,
-        dequeue: plan.dequeue,
-      });
-    } catch (error) {
-      plan.rollback();
-      throw error;
-    }
-    plan.commit();
+    await namespace.carryOut(plan, {
+      names: [change, ...above.names],
+      attributes: [{ path, attributes: undefined }, ...above.attributes],
+    });
   }
 
   /** What the bucket owes the removal of a name. */
@@ -162,18 +154,10 @@ export class Names {
       this.#planNew(plan, path, entry, staged);
       linger(queue, staged.id);
     }
-    try {
-      await namespace.mutate({
-        names: touched ? [change, touched] : [change],
-        attributes: [{ path, attributes: localAttributesOf(entry) }],
-        enqueue: plan.enqueue,
-        dequeue: plan.dequeue,
-      });
-    } catch (error) {
-      plan.rollback();
-      throw error;
-    }
-    plan.commit();
+    await namespace.carryOut(plan, {
+      names: touched ? [change, touched] : [change],
+      attributes: [{ path, attributes: localAttributesOf(entry) }],
+    });
     return show(entry);
   }
 

@@ -2,6 +2,7 @@
 // but not closed yet (their names must not survive a crash, so they are kept in memory only).
 import { FsError } from "../posix/errno.ts";
 import { type Nanoseconds, nowNs } from "../posix/stat.ts";
+import type { QueuePlan } from "../spool/spool.ts";
 import { ROOT_INO, type MountState, type StateChange } from "../state/mount-state.ts";
 import type { NameChange, NamespaceEntry } from "../state/namespace-entry.ts";
 import { baseName, parentPath, splitPath } from "../posix/path.ts";
@@ -137,6 +138,18 @@ export class Namespace {
       if (names?.delete(name) && names.size === 0) this.#created.delete(parent);
     }
     return this.#state.mutate(change);
+  }
+
+  /** A change of ours together with what the queue is to do for it: both, or as mutate() rejects neither. */
+  async carryOut(plan: QueuePlan, change: Omit<StateChange, "enqueue" | "dequeue">): Promise<void> {
+    const { enqueue, dequeue } = plan;
+    try {
+      await this.mutate({ ...change, enqueue, dequeue });
+    } catch (error) {
+      plan.rollback();
+      throw error;
+    }
+    plan.commit();
   }
 
   /** What S3 said: kept, not durable. Throws FsError when it is a listing and memory is full of names. */

@@ -130,18 +130,14 @@ export class Publisher {
       ...(isTold ? { metadata: metadataOf(published) } : {}),
     });
     try {
-      await this.#namespace.mutate({
+      await this.#namespace.carryOut(plan, {
         names: [{ parent, name, entry: isPlain ? published : { ...published, attributed: true } }],
         ...(attributes || hadAttributes ? { attributes: [{ path, attributes }] } : {}),
-        enqueue: plan.enqueue,
-        dequeue: plan.dequeue,
       });
     } catch (error) {
-      plan.rollback();
       if (created && session.place === place) this.#namespace.setCreated(parent, name, created);
       throw error;
     }
-    plan.commit();
     session.visible = true;
   }
 

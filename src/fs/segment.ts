@@ -86,14 +86,6 @@ export class Segment implements Evictable {
     });
   }
 
-  get wanted(): boolean {
-    return this.#waiters.length > 0;
-  }
-
-  get complete(): boolean {
-    return this.#state === "complete";
-  }
-
   /** The arrived bytes [from, to), lent until the event loop's next turn; `reached(to)` must have resolved. */
   lend(from: number, to: number): Uint8Array {
     this.#lent += to - from;

@@ -1,6 +1,6 @@
 // What a directory holds: from memory while it is known, else listed page by page.
 import { log } from "../log.ts";
-import { listPages } from "../s3/list-all-pages.ts";
+import { listPages } from "../s3/list-pages.ts";
 import type { ObjectStore } from "../s3/object-store.ts";
 import type { Completeness } from "./completeness.ts";
 import { type CoreOptions, type KeyMap, prefixOf } from "./core-options.ts";

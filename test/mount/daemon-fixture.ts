@@ -5,9 +5,14 @@ import { readFileSync } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { dir } from "tmp-promise";
 import { onTestFinished } from "vitest";
+import {
+  type LoopbackProcess,
+  spawnLoopback,
+  stopLoopback,
+  untilListening,
+} from "../support/loopback-process.ts";
 import { testLogin } from "../support/loopback-s3/loopback-s3.ts";
 import { waitUntil } from "../support/mount/wait-until.ts";
 import type { DaemonStatus } from "../../src/daemon/status.ts";
@@ -30,7 +35,7 @@ export class Place {
   readonly state: string;
   readonly endpoint: string;
   readonly #port: number;
-  #server: ChildProcess | undefined;
+  #server: LoopbackProcess | undefined;
   readonly #daemons = new Set<number>();
   variables: Record<string, string> = {
     AWS_ACCESS_KEY_ID: testLogin.accessKeyId,
@@ -143,27 +148,16 @@ export class Place {
 
   /** `inMemory`: objects do not survive stopServer(), but may be uploaded in parts. */
   async startServer(inMemory = false): Promise<void> {
-    const main = join(top, "dist/test-support/loopback-s3/main.js");
-    const folder = inMemory ? [] : ["--dir", join(this.folder, "bucket")];
-    const where = ["--port", `${this.#port}`, ...folder];
-    const server = spawn(process.execPath, [main, ...where, "--bucket", "bucket"], {
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    this.#server = server;
-    for await (const line of createInterface({ input: server.stdout })) {
-      if (line.startsWith("listening")) return;
-    }
-    throw new Error("The loopback S3 did not start: was `npm run build` run?");
+    const folder = inMemory ? undefined : join(this.folder, "bucket");
+    this.#server = spawnLoopback(this.#port, folder);
+    await untilListening(this.#server);
   }
 
   /** From now on connections are refused; objects stay. */
   async stopServer(): Promise<void> {
     const server = this.#server;
     this.#server = undefined;
-    if (server === undefined || server.exitCode !== null) return;
-    const gone = new Promise((resolve) => server.once("exit", resolve));
-    server.kill("SIGKILL");
-    await gone;
+    await stopLoopback(server);
   }
 
   async admin(path: string, body?: unknown): Promise<unknown> {

@@ -1,6 +1,6 @@
 // What the parts of the contract share.
 import { bufferUploadSource } from "../../src/s3/file-upload-source.ts";
-import { listAllPages } from "../../src/s3/list-all-pages.ts";
+import { listAllPages } from "../support/list-all-pages.ts";
 import type { ObjectStore } from "../../src/s3/object-store.ts";
 import { asKey } from "../support/s3-store.ts";
 

@@ -1,7 +1,7 @@
 // The contract of ObjectStore, run against every server.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { bufferUploadSource } from "../../src/s3/file-upload-source.ts";
-import { listAllPages } from "../../src/s3/list-all-pages.ts";
+import { listAllPages } from "../support/list-all-pages.ts";
 import type { ObjectStore } from "../../src/s3/object-store.ts";
 import { S3ObjectStore } from "../../src/s3/s3-object-store.ts";
 import type { RunningServer, TestServer } from "../support/s3-servers.ts";

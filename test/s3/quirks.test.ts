@@ -1,7 +1,7 @@
 // Each departure of a real server that could lose or hide data, and what the store makes of it.
 import { afterEach, expect, test } from "vitest";
 import { bufferUploadSource } from "../../src/s3/file-upload-source.ts";
-import { listAllPages } from "../../src/s3/list-all-pages.ts";
+import { listAllPages } from "../support/list-all-pages.ts";
 import type { ListOptions } from "../../src/s3/object-store.ts";
 import type { S3Config } from "../../src/s3/s3-call.ts";
 import { isRefused } from "../../src/s3/s3-error.ts";

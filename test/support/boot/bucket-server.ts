@@ -1,11 +1,13 @@
 // The loopback S3 at a fixed port, so that it can go away and come back.
-import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { createServer } from "node:net";
-import { createInterface } from "node:readline";
+import {
+  type LoopbackProcess,
+  spawnLoopback,
+  stopLoopback,
+  untilListening,
+} from "../loopback-process.ts";
 import { testLogin } from "../loopback-s3/loopback-s3.ts";
-
-const top = new URL("../../../", import.meta.url).pathname;
 
 /** What credentials_file holds. */
 export const keysFile = `${testLogin.accessKeyId}:${testLogin.secretAccessKey}\n`;
@@ -15,7 +17,7 @@ export class BucketServer {
   readonly endpoint: string;
   readonly #port: number;
   readonly #folder: string;
-  #server: ChildProcess | undefined;
+  #server: LoopbackProcess | undefined;
 
   private constructor(port: number, folder: string) {
     this.#port = port;
@@ -30,26 +32,15 @@ export class BucketServer {
   }
 
   async start(): Promise<void> {
-    const main = `${top}dist/test-support/loopback-s3/main.js`;
-    const where = ["--port", `${this.#port}`, "--dir", this.#folder, "--bucket", "bucket"];
-    const server = spawn(process.execPath, [main, ...where], {
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    this.#server = server;
-    for await (const line of createInterface({ input: server.stdout })) {
-      if (line.startsWith("listening")) return;
-    }
-    throw new Error("The loopback S3 did not start: was `npm run build` run?");
+    this.#server = spawnLoopback(this.#port, this.#folder);
+    await untilListening(this.#server);
   }
 
   /** From now on connections are refused; objects stay. */
   async stop(): Promise<void> {
     const server = this.#server;
     this.#server = undefined;
-    if (server === undefined || server.exitCode !== null) return;
-    const gone = new Promise((resolve) => server.once("exit", resolve));
-    server.kill("SIGKILL");
-    await gone;
+    await stopLoopback(server);
   }
 
   /** MD5 of each object uploaded in one piece, by key. */

@@ -15,49 +15,55 @@ import { asKey } from "../../support/s3-store.ts";
 const options = { uid: 0, gid: 0, statCacheTtlMs: 0, metadata: "index" } as unknown as CoreOptions;
 const keys = { toKey: (path: string) => asKey(path.slice(1)), toPath: (key: string) => `/${key}` };
 
-/** Lists a root that holds `listed`, while the queue is about to do `fate` with "f", which is known as uploaded. */
-async function isThereAfterListing(
+interface Scene {
+  readonly namespace: Namespace;
+  readonly learner: Learner;
+}
+
+/** Runs `work` on an empty namespace, while the queue is about to do `fate` with any key. */
+async function onNamespace<T>(
   fate: ReturnType<UploadQueue["fate"]>,
-  listed: readonly string[],
-): Promise<boolean> {
+  work: (scene: Scene) => Promise<T>,
+): Promise<T> {
   return withDir(
     async ({ path }) => {
       const state = await openMountState({ directory: join(path, "state"), identity: "test" });
       try {
         const queue = { fate: () => fate, removesBelow: () => false } as unknown as UploadQueue;
         const namespace = new Namespace(state);
-        await namespace.mutate({
-          names: [{ parent: 0, name: "", entry: rootEntry(options, 0o40755) }],
-        });
-        const file = newEntry(namespace.nextIno(), 0o100644, options, {
-          etag: "new",
-          size: 1,
-          until: 0,
-        });
-        namespace.learn([{ parent: 1, name: "f", entry: file }]);
-        const learner = new Learner(
-          namespace,
-          queue,
-          keys,
-          options,
-          () => undefined,
-          new Completeness(state, "shared"),
-        );
-        const seen = namespace.observe();
-        const tree = new ListedTree();
-        for (const name of listed) {
-          tree.add(name, { key: asKey(name), size: 1, etag: "old", lastModified: 0 });
-        }
-        tree.markComplete();
-        await learner.merge(namespace.root(), tree.root, seen);
-        seen.end();
-        return namespace.get(1, "f") !== undefined;
+        const root = rootEntry(options, 0o40755);
+        await namespace.mutate({ names: [{ parent: 0, name: "", entry: root }] });
+        const coverage = new Completeness(state, "shared");
+        const changed = (): void => undefined;
+        const learner = new Learner(namespace, queue, keys, options, changed, coverage);
+        return await work({ namespace, learner });
       } finally {
         await state.close();
       }
     },
     { unsafeCleanup: true },
   );
+}
+
+/** Lists a root that holds `listed`, while the queue is about to do `fate` with "f", which is known as uploaded. */
+function isThereAfterListing(
+  fate: ReturnType<UploadQueue["fate"]>,
+  listed: readonly string[],
+): Promise<boolean> {
+  return onNamespace(fate, async ({ namespace, learner }) => {
+    const uploaded = { etag: "new", size: 1, until: 0 };
+    const file = newEntry(namespace.nextIno(), 0o100644, options, uploaded);
+    namespace.learn([{ parent: 1, name: "f", entry: file }]);
+    const seen = namespace.observe();
+    const tree = new ListedTree();
+    for (const name of listed) {
+      tree.add(name, { key: asKey(name), size: 1, etag: "old", lastModified: 0 });
+    }
+    tree.markComplete();
+    await learner.merge(namespace.root(), tree.root, seen);
+    seen.end();
+    return namespace.get(1, "f") !== undefined;
+  });
 }
 
 // the entry is uploaded, and the queue's operation not quite over: its staged file goes to the cache
@@ -67,38 +73,21 @@ test.each(["put", "copy", "describe"] as const)("a name whose %s is ending stays
 });
 
 test("a directory stays in which a name became an object while its listing was under way", async () => {
-  await withDir(
-    async ({ path }) => {
-      const state = await openMountState({ directory: join(path, "state"), identity: "test" });
-      const queue = { fate: () => undefined, removesBelow: () => false } as unknown as UploadQueue;
-      const namespace = new Namespace(state);
-      const root = rootEntry(options, 0o40755);
-      await namespace.mutate({ names: [{ parent: 0, name: "", entry: root }] });
-      const directory = newEntry(namespace.nextIno(), 0o40755, options, { until: 0 });
-      const file = newEntry(namespace.nextIno(), 0o100644, options, { until: 0, staged: "s" });
-      const { staged: _staged, ...uploaded } = { ...file, etag: "new" };
-      namespace.learn([{ parent: 1, name: "d", entry: directory }]);
-      await namespace.mutate({ names: [{ parent: directory.ino, name: "f", entry: file }] });
-      const learner = new Learner(
-        namespace,
-        queue,
-        keys,
-        options,
-        () => undefined,
-        new Completeness(state, "shared"),
-      );
-      const seen = namespace.observe();
-      await namespace.mutate({ names: [{ parent: directory.ino, name: "f", entry: uploaded }] });
-      const tree = new ListedTree();
-      tree.markComplete();
-      await learner.merge(namespace.root(), tree.root, seen);
-      seen.end();
-      expect(namespace.get(1, "d")?.ino).toBe(directory.ino);
-      expect(namespace.get(directory.ino, "f")?.etag).toBe("new");
-      await state.close();
-    },
-    { unsafeCleanup: true },
-  );
+  await onNamespace(undefined, async ({ namespace, learner }) => {
+    const directory = newEntry(namespace.nextIno(), 0o40755, options, { until: 0 });
+    const file = newEntry(namespace.nextIno(), 0o100644, options, { until: 0, staged: "s" });
+    const { staged: _staged, ...uploaded } = { ...file, etag: "new" };
+    namespace.learn([{ parent: 1, name: "d", entry: directory }]);
+    await namespace.mutate({ names: [{ parent: directory.ino, name: "f", entry: file }] });
+    const seen = namespace.observe();
+    await namespace.mutate({ names: [{ parent: directory.ino, name: "f", entry: uploaded }] });
+    const tree = new ListedTree();
+    tree.markComplete();
+    await learner.merge(namespace.root(), tree.root, seen);
+    seen.end();
+    expect(namespace.get(1, "d")?.ino).toBe(directory.ino);
+    expect(namespace.get(directory.ino, "f")?.etag).toBe("new");
+  });
 });
 
 test("a name of nobody's that is not listed goes", async () => {

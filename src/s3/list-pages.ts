@@ -50,16 +50,3 @@ export async function* listPages(
     throw new FsError("EIO", `Cannot LIST "${options.prefix}": the listing does not advance`);
   }
 }
-
-// As listPages(), each common prefix told once.
-export async function* listAllPages(
-  store: Pick<ObjectStore, "listObjects">,
-  options: ListOptions,
-): AsyncGenerator<ListPage, void> {
-  const seenPrefixes = new Set<string>();
-  for await (const page of listPages(store, options)) {
-    const commonPrefixes = page.commonPrefixes.filter((prefix) => !seenPrefixes.has(prefix));
-    for (const prefix of commonPrefixes) seenPrefixes.add(prefix);
-    yield { ...page, commonPrefixes };
-  }
-}

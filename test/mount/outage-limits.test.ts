@@ -68,7 +68,7 @@ test.each(refusals)(
   },
 );
 
-// fs/publisher.ts #revert() takes the name back without telling the kernel, which has it for stat_cache_ttl: open(2) with
+// fs/writing/publisher.ts #revert() takes the name back without telling the kernel, which has it for stat_cache_ttl: open(2) with
 // O_CREAT finds it there, opens in place of creating, and gets ENOENT
 test.fails("ack=s3: a new file that S3 refused can be written again at once", async () => {
   const place = await Place.mounted("--ack=s3", "--s3-deadline=2s");
@@ -143,7 +143,7 @@ test.fails(
   },
 );
 
-// fs/write-session.ts: a write that failed with ENOSPC does not keep flush() from publishing what was written before it
+// fs/writing/write-session.ts: a write that failed with ENOSPC does not keep flush() from publishing what was written before it
 test.fails("a file whose writer got ENOSPC keeps its previous content", async () => {
   const { place } = await nearlyFull("off");
   expect((await fill(place.path("d/old")))[0]).toBe("ENOSPC");

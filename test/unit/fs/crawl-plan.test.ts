@@ -1,7 +1,7 @@
 // The workers of a crawl, without S3: they list a sorted array of keys.
 import { describe, expect, test } from "vitest";
-import { CrawlPlan, type Lane } from "../../../src/fs/crawl-plan.ts";
-import { includes } from "../../../src/fs/key-range.ts";
+import { CrawlPlan, type Lane } from "../../../src/fs/crawl/crawl-plan.ts";
+import { includes } from "../../../src/fs/listing/key-range.ts";
 import { compareBytewise } from "../../../src/posix/byte-order.ts";
 import { Random } from "../../support/random.ts";
 

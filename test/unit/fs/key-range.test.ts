@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { cutOf, includes, includesAll, overlaps } from "../../../src/fs/key-range.ts";
+import { cutOf, includes, includesAll, overlaps } from "../../../src/fs/listing/key-range.ts";
 
 test.each([
   [{}, "a", true],

@@ -2,12 +2,12 @@
 import { join } from "node:path";
 import { withDir } from "tmp-promise";
 import { expect, test } from "vitest";
-import { Completeness } from "../../../src/fs/completeness.ts";
+import { Completeness } from "../../../src/fs/listing/completeness.ts";
 import type { CoreOptions } from "../../../src/fs/core-options.ts";
-import { newEntry } from "../../../src/fs/entries.ts";
-import { Learner } from "../../../src/fs/learn.ts";
-import { ListedTree } from "../../../src/fs/listed-tree.ts";
-import { Namespace, rootEntry } from "../../../src/fs/namespace.ts";
+import { newEntry } from "../../../src/fs/namespace/entries.ts";
+import { Learner } from "../../../src/fs/listing/learn.ts";
+import { ListedTree } from "../../../src/fs/listing/listed-tree.ts";
+import { Namespace, rootEntry } from "../../../src/fs/namespace/namespace.ts";
 import type { UploadQueue } from "../../../src/spool/spool.ts";
 import { openMountState } from "../../../src/state/open-mount-state.ts";
 import { asKey } from "../../support/s3-store.ts";

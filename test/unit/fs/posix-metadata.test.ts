@@ -6,8 +6,8 @@ import {
   formatTime,
   metadataOf,
   parseTime,
-} from "../../../src/fs/posix-metadata.ts";
-import { formatXattrs, parseXattrs } from "../../../src/fs/xattr-metadata.ts";
+} from "../../../src/fs/metadata/posix-metadata.ts";
+import { formatXattrs, parseXattrs } from "../../../src/fs/metadata/xattr-metadata.ts";
 import { FileType } from "../../../src/posix/stat.ts";
 import { Random } from "../../support/random.ts";
 

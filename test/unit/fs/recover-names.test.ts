@@ -2,7 +2,7 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { queuedContent } from "../../../src/fs/queued-content.ts";
+import { queuedContent } from "../../../src/fs/namespace/queued-content.ts";
 import { openMountState } from "../../../src/state/open-mount-state.ts";
 import type { QueueRecord } from "../../../src/state/queue-record.ts";
 import { fails, readFile, writeFile } from "../../posix/suite/context.ts";

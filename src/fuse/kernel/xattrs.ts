@@ -7,13 +7,13 @@ import { decodedName } from "./names.ts";
 import { type Operation, operation } from "./operation-row.ts";
 import { DONE, type Reply } from "./reply.ts";
 
-const NO_DATA: Reply = { kind: "error", errno: Errno.ENODATA };
 const NOT_SUPPORTED: Reply = { kind: "error", errno: Errno.EOPNOTSUPP };
 
-// ENOSYS would make the kernel stop asking for any name, so each of these gets its own answer (`ls -l` asks once a file)
-function reserved(name: string, whenAbsent: Reply): Reply | undefined {
-  if (name.startsWith("system.posix_acl_")) return NOT_SUPPORTED;
-  return name.startsWith("security.") ? whenAbsent : undefined;
+// Answered without the core, since they come with each write. ENOSYS would make the kernel stop asking for any name;
+// after ENODATA `ls -l` asks for security.selinux of each file, after EOPNOTSUPP no more on this mount.
+function reserved(name: string): Reply | undefined {
+  const isOfKernel = name.startsWith("security.") || name.startsWith("system.posix_acl_");
+  return isOfKernel ? NOT_SUPPORTED : undefined;
 }
 
 /** The value, or its size when that is what was asked for (size 0); ERANGE when it does not fit. */
@@ -35,7 +35,7 @@ export const xattrOperations: readonly Operation[] = [
     },
     handle(adapter, request, argument) {
       const name = decodedName(argument.name);
-      const refused = reserved(name, NO_DATA);
+      const refused = reserved(name);
       if (refused) return refused;
       return andThen(
         byPath(adapter, adapter.nodes.get(request.nodeid), undefined, (path) =>
@@ -57,7 +57,7 @@ export const xattrOperations: readonly Operation[] = [
     },
     handle(adapter, request, argument) {
       const name = decodedName(argument.name);
-      const refused = reserved(name, NOT_SUPPORTED);
+      const refused = reserved(name);
       if (refused) return refused;
       return andThen(
         byPath(adapter, adapter.nodes.get(request.nodeid), undefined, (path) =>
@@ -85,7 +85,7 @@ export const xattrOperations: readonly Operation[] = [
     parse: (body) => ({ name: body.name() }),
     handle(adapter, request, argument) {
       const name = decodedName(argument.name);
-      const refused = reserved(name, NO_DATA);
+      const refused = reserved(name);
       if (refused) return refused;
       return andThen(
         byPath(adapter, adapter.nodes.get(request.nodeid), undefined, (path) =>

@@ -119,6 +119,8 @@ export interface ListOptions extends CallOptions {
   /** Only keys behind this one, in the store's order; for stores that sort by bytes. */
   readonly startAfter?: string;
   readonly continuationToken?: string;
+  /** Waited for before a page is parsed, which holds the thread for some 3 ms; when it rejects so does the call. */
+  readonly turn?: () => Promise<void>;
 }
 
 /** One page; order is the store's (not always bytewise). */

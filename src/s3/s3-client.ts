@@ -88,22 +88,26 @@ export class S3Client {
     return this.ask(call, (reply) => reply, state);
   }
 
-  /** Resolves to what `parse` makes of a whole 2xx answer; its S3Failure counts as the attempt's. */
+  /** Resolves to what `parse` makes of a whole 2xx answer; its S3Failure counts as the attempt's, its time does not. */
   async ask<T>(
     call: S3Call,
-    parse: (reply: S3Reply) => T,
+    parse: (reply: S3Reply) => Promise<T> | T,
     state: RetryState = this.newState(call.options),
   ): Promise<T> {
-    return this.#retrying(call, state, async (attempt, answer) => {
-      try {
-        const text = await readText(answer, attempt.watchdog);
-        if (answer.status >= 300) throw failureOfAnswer(answer, text, this.#signer.serverNow);
-        refuseHiddenError(call.verb, text);
-        return parse({ status: answer.status, headers: answer.headers, text });
-      } finally {
-        attempt.release();
-      }
-    });
+    return this.#retrying(call, state, async (attempt, answer) =>
+      parse(await this.#whole(call, attempt, answer)),
+    );
+  }
+
+  async #whole(call: S3Call, attempt: Attempt, answer: HttpAnswer): Promise<S3Reply> {
+    try {
+      const text = await readText(answer, attempt.watchdog);
+      if (answer.status >= 300) throw failureOfAnswer(answer, text, this.#signer.serverNow);
+      refuseHiddenError(call.verb, text);
+      return { status: answer.status, headers: answer.headers, text };
+    } finally {
+      attempt.release();
+    }
   }
 
   /** Resolves when a 2xx answer's headers are there; breaks after that are the reader's business. */

@@ -83,7 +83,7 @@ export class S3ObjectStore implements ObjectStore {
   }
 
   async listObjects(options: ListOptions): Promise<ListPage> {
-    const { prefix, delimiter, maxKeys, startAfter, continuationToken: token } = options;
+    const { prefix, delimiter, maxKeys, startAfter, continuationToken: token, turn } = options;
     const query = {
       "list-type": "2",
       "encoding-type": "url",
@@ -94,7 +94,10 @@ export class S3ObjectStore implements ObjectStore {
       ...(token === undefined ? {} : { "continuation-token": token }),
     };
     const call = { verb: "LIST", method: "GET", query, options } as const;
-    return this.#client.ask(call, ({ text }) => parseListPage(text, token));
+    return this.#client.ask(call, async ({ text }) => {
+      if (turn) await turn();
+      return parseListPage(text, token);
+    });
   }
 
   async putObject(

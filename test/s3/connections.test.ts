@@ -34,6 +34,26 @@ test("serial requests of any verb share one connection", async () => {
   expect(loopback.connections).toBe(1);
 });
 
+test("a page that waits for its turn holds no slot", async () => {
+  const started: (() => void)[] = [];
+  const turn = (): Promise<void> => new Promise((resolve) => started.push(resolve));
+  let parsed = 0;
+  const pages = Array.from({ length: 4 }, async () => {
+    const { objects } = await store.listObjects({ prefix: "", turn });
+    parsed += 1;
+    return objects.length;
+  });
+  await vi.waitFor(() => expect(started).toHaveLength(4), 10_000);
+  await store.headObject(key);
+  expect(parsed).toBe(0);
+  for (const start of started) start();
+  expect(await Promise.all(pages)).toEqual([2, 2, 2, 2]);
+  const refusal = new Error("no turn");
+  await expect(
+    store.listObjects({ prefix: "", turn: () => Promise.reject(refusal) }),
+  ).rejects.toMatchObject({ code: "EIO" });
+});
+
 test("no more requests run than the limit", async () => {
   loopback.settings.latencyMs = 20;
   await Promise.all(Array.from({ length: 40 }, async () => store.headObject(key)));

@@ -123,6 +123,7 @@ export class Crawl {
         prefix,
         background: true,
         signal,
+        turn: () => this.#slices.turn(),
         ...(after === undefined ? {} : { startAfter: prefix + after }),
       });
       const relative = page.objects.map(({ key }) => key.slice(prefix.length));

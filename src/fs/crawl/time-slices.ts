@@ -1,4 +1,5 @@
-// Long work on the thread that serves the mount, in pieces between which everyone else has a turn.
+// Long work on the thread that serves the mount, in pieces between which everyone else has a turn: one piece in each turn
+// of the event loop, since a close(2) takes several.
 
 /** Longest piece: with what else happens in one turn of the event loop, a close(2) of several turns stays below 20 ms. */
 const SLICE_MS = 2;
@@ -11,6 +12,7 @@ export class TimeSlices {
   #last: Promise<void> = Promise.resolve();
   #workers = 0;
   #room: (() => void)[] = [];
+  readonly #turns: (() => void)[] = [];
 
   /** Runs `work` once all that came before is done; a failure is its caller's. */
   async exclusively<T>(work: () => Promise<T>): Promise<T> {
@@ -37,12 +39,20 @@ export class TimeSlices {
 
   /** Undefined while the slice lasts, else what resolves with the next one. */
   pause(): Promise<void> | undefined {
-    if (performance.now() < this.#until) return undefined;
+    return performance.now() < this.#until ? undefined : this.turn();
+  }
+
+  /** Resolves in a turn of the event loop in which nobody else has a slice; first come, first served. */
+  turn(): Promise<void> {
     return new Promise((resolve) => {
-      setImmediate(() => {
-        this.#until = performance.now() + SLICE_MS;
-        resolve();
-      });
+      this.#turns.push(resolve);
+      if (this.#turns.length === 1) setImmediate(this.#next);
     });
   }
+
+  readonly #next = (): void => {
+    this.#until = performance.now() + SLICE_MS;
+    this.#turns.shift()?.();
+    if (this.#turns.length > 0) setImmediate(this.#next);
+  };
 }

@@ -1,11 +1,24 @@
 // What a mount makes of the bucket's answer at start, or of none.
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { type AskBucket, BucketCheck } from "../../../src/daemon/bucket-check.ts";
+import { setLogSink } from "../../../src/log.ts";
 import { S3ObjectStore } from "../../../src/s3/s3-object-store.ts";
 import { LoopbackS3, testLogin } from "../../support/loopback-s3/loopback-s3.ts";
+import { waitUntil } from "../../support/mount/wait-until.ts";
+
+/** Lines that the daemon would write, until the test ends. */
+function linesOfLog(): readonly string[] {
+  const lines: string[] = [];
+  setLogSink((line) => lines.push(line), "journal");
+  onTestFinished(() => setLogSink((line) => process.stderr.write(line), "plain"));
+  return lines;
+}
 
 /** Asks a server of its own through the real store; nothing listens there when `effect` is "refused". */
-async function asking(effect: object | "refused", use: (ask: AskBucket) => Promise<void>) {
+async function asking(
+  effect: object | "refused",
+  use: (ask: AskBucket, loopback: LoopbackS3) => Promise<void>,
+) {
   const loopback = await LoopbackS3.start();
   const store = new S3ObjectStore({
     bucket: "bucket",
@@ -15,7 +28,7 @@ async function asking(effect: object | "refused", use: (ask: AskBucket) => Promi
   if (effect === "refused") await loopback.close();
   else loopback.faults.add({ effect: effect as { kind: "hang" } });
   try {
-    await use((how) => store.checkBucket({ ...how, prefix: "" }));
+    await use((how) => store.checkBucket({ ...how, prefix: "" }), loopback);
   } finally {
     await store.close();
     await loopback.close();
@@ -34,7 +47,38 @@ test("mayFail() says why S3 cannot be used though it stops asking", async () => 
 test("mayFail() says so when nothing came at all", async () => {
   await asking({ kind: "hang" }, async (ask) => {
     const warning = await new BucketCheck(ask).mayFail();
-    expect(warning).toContain("no usable answer within 3 s");
+    expect(warning).toContain("no usable answer within 1 s");
+  });
+});
+
+test("mayFail() counts the time that was spent on other things meanwhile", async () => {
+  await asking({ kind: "hang" }, async (ask, loopback) => {
+    const startedAt = performance.now();
+    const check = new BucketCheck(ask);
+    await waitUntil("it has asked for long enough", () => performance.now() - startedAt > 1000);
+    expect(loopback.count("LIST")).toBe(1);
+    const calledAt = performance.now();
+    expect(await check.mayFail()).toBeDefined();
+    expect(performance.now() - calledAt).toBeLessThan(500);
+    check.cancel();
+  });
+});
+
+test.each([
+  ["a refusal", { kind: "status", status: 403, code: "SignatureDoesNotMatch" }, "<3>Cannot use"],
+  ["that it works", undefined, "<6>S3 answers"],
+])("what S3 says after mayFail() is logged: %s", async (_, then, expected) => {
+  const lines = linesOfLog();
+  await asking({ kind: "hang" }, async (ask, loopback) => {
+    const check = new BucketCheck(ask);
+    const warned = check.mayFail();
+    await waitUntil("the question came", () => loopback.count("LIST") > 0);
+    loopback.faults.clear();
+    if (then !== undefined) loopback.faults.add({ effect: then as { kind: "hang" } });
+    expect(await warned).toContain("no usable answer");
+    await waitUntil("it is told", () => lines.length > 0);
+    expect(lines).toEqual([expect.stringMatching(`^${expected}`)]);
+    check.cancel();
   });
 });
 

@@ -101,7 +101,16 @@ export class S3FileSystem implements FileSystem {
     const readers = new ObjectReaders(store, cache, options.memoryLimit);
     const lingering = new LingeringFiles(queue, options.publishDelayMs);
     this.#lingering = lingering;
-    const publisher = new Publisher(namespace, sessions, spool, queue, keys, options, lingering);
+    const publisher = new Publisher(
+      namespace,
+      sessions,
+      spool,
+      queue,
+      keys,
+      options,
+      lingering,
+      changed,
+    );
     const show = (entry: NamespaceEntry): Entry => this.#show(entry);
     const common = { namespace, lookup, sessions, reads, queue, keys, options, show };
     const keeper = new EntryKeeper(namespace, queue, spool, keys, options);

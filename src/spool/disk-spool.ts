@@ -125,6 +125,10 @@ export class DiskSpool implements StagedFiles {
     else this.#remove(id);
   }
 
+  settleRoom(file: StagedFile): Promise<void> | undefined {
+    return this.room.settle(file.stat().blocks * STAT_BLOCK);
+  }
+
   roomy(): boolean {
     return this.room.roomy();
   }

@@ -1,5 +1,6 @@
 // The limits of the spool: bytes staged, and bytes left on its disk.
 import { statfs } from "node:fs/promises";
+import { log } from "../log.ts";
 import { FsError } from "../posix/errno.ts";
 
 export interface RoomOptions {
@@ -15,13 +16,18 @@ export interface RoomOptions {
 }
 
 interface Waiter {
+  /** Still to be written; 0 for bytes that are on the disk already. */
   readonly bytes: number;
+  /** By how much the limits may be passed. */
+  readonly slack: number;
   readonly timer: NodeJS.Timeout;
   resolve(): void;
 }
 
 const SAMPLE_MS = 250;
 const GIB = 2 ** 30;
+/** Less than this on the disk is none: the journal needs some too. */
+const FULL_DISK_BYTES = 2 ** 20;
 
 /**
  * Use is what closed files hold, plus what open ones held at the last sample (the kernel writes to them unseen), plus
@@ -39,6 +45,7 @@ export class Room {
   #users = 0;
   #timer: NodeJS.Timeout | undefined;
   #sampling: Promise<void> | undefined;
+  #isShort = false;
   readonly #waiters = new Set<Waiter>();
 
   constructor(options: RoomOptions) {
@@ -90,16 +97,25 @@ export class Room {
 
   /** Counts `bytes` about to be written; waits for room when there is none, then rejects with ENOSPC. Undefined: go ahead. */
   take(bytes: number): Promise<void> | undefined {
-    if (this.#waiters.size === 0 && this.#fits(bytes)) {
+    if (this.#waiters.size === 0 && this.#fits(bytes, 0)) {
       this.#taken += bytes;
       return undefined;
     }
-    return this.#wait(bytes);
+    return this.#wait(bytes, 0);
   }
 
-  /** Whether a clear reserve is left: 1 GiB or a fifth of the limit, whichever is smaller. */
+  /**
+   * As take() for an open file that the kernel wrote to unseen and that has `bytes` now: the limits may be passed by the
+   * reserve that roomy() wants, no further.
+   */
+  settle(bytes: number): Promise<void> | undefined {
+    if (this.#fits(bytes, 0)) return undefined;
+    return this.#wait(0, this.#reserve);
+  }
+
+  /** Whether a clear reserve is left. */
   roomy(): boolean {
-    return this.#waiters.size === 0 && this.#fits(Math.min(GIB, this.#options.limitBytes / 5));
+    return this.#waiters.size === 0 && this.#fits(this.#reserve, 0);
   }
 
   stop(): void {
@@ -108,41 +124,67 @@ export class Room {
     this.#users = 0;
   }
 
-  #fits(bytes: number): boolean {
+  /** 1 GiB or a fifth of the limit, whichever is smaller. */
+  get #reserve(): number {
+    return Math.min(GIB, this.#options.limitBytes / 5);
+  }
+
+  #fits(bytes: number, slack: number): boolean {
+    const leave = Math.max(FULL_DISK_BYTES, this.#minFree - slack);
     return (
-      this.used + bytes <= this.#options.limitBytes &&
-      this.#free - this.#taken - bytes >= this.#minFree
+      this.used + bytes <= this.#options.limitBytes + slack &&
+      this.#free - this.#taken - bytes >= leave
     );
   }
 
-  async #wait(bytes: number): Promise<void> {
+  async #wait(bytes: number, slack: number): Promise<void> {
     await this.sample();
-    if (this.#waiters.size === 0 && this.#fits(bytes)) {
+    if ((slack > 0 || this.#waiters.size === 0) && this.#fits(bytes, slack)) {
       this.#taken += bytes;
       return;
     }
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#waiters.delete(waiter);
+        this.#complain();
         reject(new FsError("ENOSPC", "Cannot write: no room in the spool"));
         // the next in line may ask for less
         this.#admit();
       }, this.#options.waitMs);
-      const waiter: Waiter = { bytes, timer, resolve };
+      const waiter: Waiter = { bytes, slack, timer, resolve };
       this.#waiters.add(waiter);
       this.#watch();
     });
   }
 
-  /** First come, first served: a large write is not starved by small ones. */
+  /** First come, first served: a large write is not starved by small ones. What is written already holds nobody up. */
   #admit(): void {
+    let isHeld = false;
     for (const waiter of this.#waiters) {
-      if (!this.#fits(waiter.bytes)) return;
+      if (waiter.slack === 0 && isHeld) continue;
+      if (!this.#fits(waiter.bytes, waiter.slack)) {
+        isHeld ||= waiter.slack === 0;
+        continue;
+      }
+      this.#isShort = false;
       this.#taken += waiter.bytes;
       this.#waiters.delete(waiter);
       clearTimeout(waiter.timer);
       waiter.resolve();
     }
+  }
+
+  /** Once until someone who waited got room. */
+  #complain(): void {
+    if (this.#isShort) return;
+    this.#isShort = true;
+    log.warn(
+      "No room for what is written: %d of %d bytes of the spool are used, %d are free on its disk (min_free %d)",
+      this.used,
+      this.#options.limitBytes,
+      this.#free,
+      this.#minFree,
+    );
   }
 
   #watch(): void {

@@ -34,6 +34,11 @@ export interface Spool {
   copy(from: StagedFile): Promise<StagedFile>;
   /** Deletes the file when no record refers to it any more; open uses keep their descriptor. Never throws. */
   discard(id: string): void;
+  /**
+   * Of a file that the kernel writes to by itself: undefined while the spool is within its limits, else resolves when it
+   * is again and rejects with ENOSPC when that takes too long.
+   */
+  settleRoom(file: StagedFile): Promise<void> | undefined;
   /** Whether enough room is left to hand descriptors to the kernel for writing (passthrough writes cannot be held back). */
   roomy(): boolean;
 }

@@ -16,7 +16,7 @@ async function crash({ mount }: Scene, pid: number): Promise<void> {
   await mount.mount();
 }
 
-onMounts(["--s3-deadline=2s", "--negative-ttl=0"], (scene) => {
+onMounts(["--s3-deadline=2s", "--negative-ttl=0", "--spool-size=16M"], (scene) => {
   test("What was closed is safe", async () => {
     const here = scene();
     const pid = await here.mount.daemonPid();
@@ -115,5 +115,40 @@ onMounts(["--s3-deadline=2s", "--negative-ttl=0"], (scene) => {
     await flush();
     expect(await keys("trouble/")).toEqual(["trouble/c", "trouble/z"]);
     expect(await get("trouble/z")).toBe("a");
+  });
+
+  test("What could not be written whole is not published", async () => {
+    const { at, get, fault, clearFaults, flush } = scene();
+    await fs.mkdir(at("full"));
+    await fs.writeFile(at("full/whole"), "previous");
+    await flush();
+    await fault(down);
+    const full = { code: "ENOSPC" };
+    const writers = [await fs.open(at("full/whole"), "w"), await fs.open(at("full/new"), "w")];
+    for (const writer of writers) {
+      const filling = writer.appendFile(Buffer.alloc(24 * MIB));
+      // by passthrough the disk takes it
+      await filling.catch((error: unknown) => expect(error).toMatchObject(full));
+      await expect(writer.sync()).rejects.toMatchObject(full);
+      await expect(writer.close()).rejects.toMatchObject(full);
+    }
+    expect(await fs.readFile(at("full/whole"), "utf8")).toBe("previous");
+    const isGone = (): Promise<boolean> =>
+      fs.stat(at("full/new")).then(
+        () => false,
+        (error: NodeJS.ErrnoException) => error.code === "ENOENT",
+      );
+    await waitUntil("the new name is gone", isGone);
+    const log = await fs.open(at("full/log"), "a");
+    await log.write("kept ");
+    await log.appendFile(Buffer.alloc(24 * MIB)).catch(() => undefined);
+    await log.truncate("kept ".length);
+    await log.write("and more");
+    await log.close();
+    await clearFaults();
+    await flush();
+    expect(await get("full/whole")).toBe("previous");
+    expect(await get("full/new")).toBeUndefined();
+    expect(await get("full/log")).toBe("kept and more");
   });
 });

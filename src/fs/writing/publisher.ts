@@ -19,7 +19,9 @@ export class Publisher {
   readonly #keys: KeyMap;
   readonly #options: CoreOptions;
   readonly #lingering: LingeringFiles;
+  readonly #changed: (path: string) => void;
 
+  /** `changed` is called for each name that stands for something else behind the kernel's back. */
   constructor(
     namespace: Namespace,
     sessions: Sessions,
@@ -28,7 +30,9 @@ export class Publisher {
     keys: KeyMap,
     options: CoreOptions,
     lingering: LingeringFiles,
+    changed: (path: string) => void,
   ) {
+    this.#changed = changed;
     this.#lingering = lingering;
     this.#namespace = namespace;
     this.#sessions = sessions;
@@ -48,10 +52,13 @@ export class Publisher {
   async commit(session: WriteSession): Promise<void> {
     if (!session.place || !session.dirty) return;
     let previous: NamespaceEntry | undefined;
-    await session.commit(async (entry) => {
-      const place = session.place;
-      previous = place && this.#namespace.state.get(place.parent, place.name);
-      await this.#publish(session, entry);
+    await session.commit({
+      room: () => this.#spool.settleRoom(session.staged),
+      publish: async (entry) => {
+        const place = session.place;
+        previous = place && this.#namespace.state.get(place.parent, place.name);
+        await this.#publish(session, entry);
+      },
     });
     // an empty file may be one that is about to be written: it is published when its last writer is gone
     const isEmpty = session.staged.stat().size === 0;
@@ -60,15 +67,10 @@ export class Publisher {
 
   /** The last writer is gone: what was not committed yet (mmap writes after close) is, and the upload may start. */
   async seal(session: WriteSession): Promise<void> {
-    let isKept = true;
-    try {
-      if (session.place && session.dirty) await this.commit(session);
-    } catch (error) {
-      isKept = false;
-      log.error("Cannot keep what was written to %j: %s", session.place?.path, error);
-    }
+    const isKept = await this.#commitRest(session);
     if (session.writers > 0) return;
     const { id } = session.staged;
+    if (!isKept && session.place) this.#changed(session.place.path);
     if (session.everCommitted) {
       // no content of any object: it must not become cache content
       if (!isKept) this.#spool.discard(id);
@@ -84,6 +86,19 @@ export class Publisher {
         this.#namespace.setCreated(place.parent, place.name, undefined);
     }
     this.#spool.discard(id);
+  }
+
+  /** What was not committed yet; resolves to whether all is. What close(2) refused stays refused. */
+  async #commitRest(session: WriteSession): Promise<boolean> {
+    if (!session.place || !session.dirty) return true;
+    if (session.failed) return false;
+    try {
+      await this.commit(session);
+      return true;
+    } catch (error) {
+      log.error("Cannot keep what was written to %j: %s", session.place?.path, error);
+      return false;
+    }
   }
 
   /** Lets a committed file go: to the bucket, or, when it is there already (ack=s3), to the cache. */
@@ -188,5 +203,6 @@ export class Publisher {
     });
     plan.commit();
     session.place = undefined;
+    this.#changed(path);
   }
 }

@@ -31,6 +31,13 @@ export interface SessionBase {
   release(): void;
 }
 
+/** What a commit needs of others. */
+export interface CommitSteps {
+  readonly room: () => Promise<void> | undefined;
+  /** Makes this entry what the name stands for. */
+  readonly publish: (entry: NamespaceEntry) => Promise<void>;
+}
+
 export class WriteSession {
   readonly ino: number;
   readonly generation: number;
@@ -44,8 +51,10 @@ export class WriteSession {
   users = 0;
   /** Ends of the last writer that are under way. */
   sealing = 0;
-  /** The last failed commit was not repeated yet. */
+  /** The last commit failed, and its caller was told. */
   failed = false;
+  /** Where a write failed that was not made good: the file lacks bytes that its writer wanted in it. */
+  #missing: { readonly at: number; readonly error: unknown } | undefined;
   #entry: NamespaceEntry;
   #base: SessionBase | undefined;
   #hydrating: Promise<void> | undefined;
@@ -121,8 +130,16 @@ export class WriteSession {
   async write(offset: number | "append", data: Uint8Array): Promise<number> {
     if (this.#base) await this.hydrate(this.#base.size);
     const at = offset === "append" ? this.staged.stat().size : offset;
-    await this.staged.write(at, data);
+    try {
+      await this.staged.write(at, data);
+    } catch (error) {
+      if (this.#missing === undefined || at < this.#missing.at) this.#missing = { at, error };
+      throw error;
+    }
     this.#writes += 1;
+    if (this.#missing && at <= this.#missing.at && this.#missing.at < at + data.length) {
+      this.#missing = undefined;
+    }
     // the file's own mtime holds from now on, also when this write fell into the same tick as the last change
     this.#clock = { mtimeNs: -1n, mtime: this.#clock.mtime };
     return data.length;
@@ -131,6 +148,7 @@ export class WriteSession {
   async truncate(size: number): Promise<void> {
     if (this.#base) await this.hydrate(Math.min(size, this.#base.size));
     await this.staged.truncate(size);
+    if (this.#missing && size <= this.#missing.at) this.#missing = undefined;
     this.#changedNow();
   }
 
@@ -158,8 +176,9 @@ export class WriteSession {
     await this.#hydrating;
   }
 
-  /** Whether anything was written, or the name was made, since the last commit. */
+  /** Whether anything was written, or should have been, or the name was made, since the last commit. */
   get dirty(): boolean {
+    if (this.#missing) return true;
     if (this.#base) return false;
     const committed = this.#committed;
     if (!committed) return true;
@@ -173,10 +192,16 @@ export class WriteSession {
     return this.#committed !== undefined;
   }
 
-  /** Runs commits one after the other; `commit` publishes what `size` bytes the staged file has after its data was synced. */
-  commit(publish: (entry: NamespaceEntry) => Promise<void>): Promise<void> {
+  /**
+   * Runs commits one after the other: waits for `room` where the kernel writes unseen, syncs the data, and publishes the
+   * bytes that the staged file had before.
+   */
+  commit({ room, publish }: CommitSteps): Promise<void> {
     const run = async (): Promise<void> => {
       if (!this.dirty || !this.place) return;
+      // what follows a hole may be whole, what was to fill it is not
+      if (this.#missing) throw this.#missing.error;
+      if (this.handedOut) await room();
       const writes = this.#writes;
       const before = this.staged.stat();
       await this.staged.sync();
@@ -185,7 +210,10 @@ export class WriteSession {
       this.#committed = { writes, size: before.size, mtimeNs: before.mtimeNs, at: nowNs() };
     };
     const next = this.#committing.then(run);
-    this.#committing = next.catch(() => undefined);
+    this.#committing = next.then(
+      () => void (this.failed = false),
+      () => void (this.failed = true),
+    );
     return next;
   }
 

@@ -2,6 +2,7 @@
 // backing file, so a handle with other bytes than the node's goes to another node: OPEN is answered ESTALE, the kernel
 // looks the name up once more (fs/namei.c, LOOKUP_REVAL) and opens what that LOOKUP finds.
 import type { FileHandle, MaybePromise } from "../../fs/file-system.ts";
+import { Errno, FsError } from "../../posix/errno.ts";
 import { parseOpenFlags } from "../../posix/open-flags.ts";
 import { andThen } from "../operation.ts";
 import { FUSE_OPEN_KILL_SUIDGID, Opcode } from "./abi.ts";
@@ -27,6 +28,24 @@ function open(adapter: Adapter, request: Request, { flags, openFlags }: Open): M
       killPrivileges(adapter.fileSystem.open(path, flags, request), openFlags, request),
     );
   return andThen(opened, (handle) => settleOpen(adapter, request, node, handle, flags));
+}
+
+/**
+ * The name is gone behind the kernel's back: it looks it up again, so that open(2) with O_CREAT creates instead of
+ * failing for a file that is not there.
+ */
+function staleIfGone(node: Node, opening: () => MaybePromise<Reply>): MaybePromise<Reply> {
+  const stale = (error: unknown): Reply => {
+    const isGone = error instanceof FsError && error.errno === Errno.ENOENT;
+    if (!isGone || !node.attached) throw error;
+    return STALE;
+  };
+  try {
+    const reply = opening();
+    return reply instanceof Promise ? reply.catch(stale) : reply;
+  } catch (error) {
+    return stale(error);
+  }
 }
 
 /** HANDLE_KILLPRIV_V2: an O_TRUNC by someone unprivileged also clears setuid and setgid. */
@@ -137,7 +156,8 @@ export const openOperations: readonly Operation[] = [
     opcode: Opcode.OPEN,
     name: "OPEN",
     parse: (body): Open => ({ flags: body.u32(), openFlags: body.u32() }),
-    handle: open,
+    handle: (adapter, request, argument) =>
+      staleIfGone(adapter.nodes.get(request.nodeid), () => open(adapter, request, argument)),
   }),
   operation({
     opcode: Opcode.CREATE,

@@ -20,14 +20,27 @@ const PATIENT_READER_MS = 50;
 /** Operations that are done in the bucket and wait for the journal: more of them hold up the rest. */
 const MOST_ENDING = 256;
 
+/** Somebody adds to the queue, one call after the other, who waits longer the more this process has to do beside. */
+const BUSY_MS = 30;
+/** Copies and deletes under way meanwhile: enough for some hundred a second. */
+const FEW_LIGHT = 4;
+/** After so long the queue is worked off whoever waits. */
+const LONGEST_YIELD_MS = 2000;
+
 /** Places that an operation takes: copies and deletes move no bytes over this host's network. */
 function placesFor({ record }: Operation): number {
   return record.kind === "put" ? 2 : 1;
 }
 
+function isLight(operation: Operation): boolean {
+  return operation.record.kind !== "put";
+}
+
 /**
- * At most `concurrency` uploads, or twice as many copies and deletes, run, smallest seq first. While one is prepared it can still be cancelled; when its
- * readers are done it starts at once, even above the limit, because new readers may come.
+ * At most `concurrency` uploads, or twice as many copies and deletes, run, smallest seq first. While callers come one
+ * after the other, few copies and deletes do, since each takes as much of this thread as the call that made it: `rm -rf`
+ * of 1,000 files took twice as long. While one is prepared it can still be cancelled; when its readers are done it starts
+ * at once, even above the limit, because new readers may come.
  */
 export class QueueScheduler {
   readonly #concurrency: number;
@@ -35,6 +48,13 @@ export class QueueScheduler {
   readonly #ready = new ReadyHeap();
   readonly #preparing = new Set<Operation>();
   readonly #running = new Map<Operation, Promise<void>>();
+  /** Copies and deletes that are ready and give way to callers. */
+  readonly #yielding = new ReadyHeap();
+  #light = 0;
+  /** When the newest operation was made, and the first that gave way, in ms since the epoch. */
+  #newestMs = 0;
+  #yieldedMs: number | undefined;
+  #quiet: NodeJS.Timeout | undefined;
   /** Places taken, of twice the concurrency. */
   #taken = 0;
   #ending = 0;
@@ -52,14 +72,20 @@ export class QueueScheduler {
 
   /** Something about the operation changed: it may be ready. */
   offer(operation: Operation): void {
+    this.#newestMs = Math.max(this.#newestMs, operation.since);
     this.#ready.push(operation);
   }
 
   /** Starts what may start. */
   pump(): void {
+    this.#endYield();
     while (this.#open) {
       const operation = this.#ready.pop();
       if (operation === undefined) return;
+      if (isLight(operation) && this.#light >= FEW_LIGHT && this.#isYielding) {
+        this.#yield(operation);
+        continue;
+      }
       const places = 2 * Math.min(this.#concurrency, this.#host.limit());
       if (this.#taken + placesFor(operation) > places) {
         this.#ready.push(operation);
@@ -79,20 +105,21 @@ export class QueueScheduler {
   /** Starts nothing more; resolves when nothing is under way. */
   async stop(): Promise<void> {
     this.#open = false;
+    this.#yielding.clear();
+    clearTimeout(this.#quiet);
     await Promise.all(this.#running.values());
   }
 
   /** Runs an operation, without asking whether it may start. */
   run(operation: Operation, work: (free: () => void) => Promise<void>): void {
     begin(operation);
-    const places = placesFor(operation);
-    this.#taken += places;
+    const give = this.#take(operation);
     let isEnding = false;
     const free = (): void => {
       if (isEnding || this.#ending >= MOST_ENDING) return;
       isEnding = true;
       this.#ending += 1;
-      this.#taken -= places;
+      give();
       this.pump();
     };
     const tracked = work(free)
@@ -100,10 +127,57 @@ export class QueueScheduler {
       .finally(() => {
         this.#running.delete(operation);
         if (isEnding) this.#ending -= 1;
-        else this.#taken -= places;
+        give();
         this.pump();
       });
     this.#running.set(operation, tracked);
+  }
+
+  /** Takes the operation's places; returns what gives them back, once. */
+  #take(operation: Operation): () => void {
+    const places = placesFor(operation);
+    const light = isLight(operation) ? 1 : 0;
+    let isTaken = true;
+    this.#taken += places;
+    this.#light += light;
+    return () => {
+      if (!isTaken) return;
+      isTaken = false;
+      this.#taken -= places;
+      this.#light -= light;
+    };
+  }
+
+  /** Whether copies and deletes give way to callers. */
+  get #isYielding(): boolean {
+    const now = Date.now();
+    if (now - this.#newestMs >= BUSY_MS) return false;
+    return this.#yieldedMs === undefined || now - this.#yieldedMs < LONGEST_YIELD_MS;
+  }
+
+  #yield(operation: Operation): void {
+    this.#yieldedMs ??= Date.now();
+    this.#yielding.push(operation);
+    this.#lookAgain();
+  }
+
+  #lookAgain(): void {
+    this.#quiet ??= setTimeout(() => {
+      this.#quiet = undefined;
+      this.pump();
+      if (this.#yielding.size > 0) this.#lookAgain();
+    }, BUSY_MS);
+  }
+
+  /** Brings back what gave way: as many as may start now. */
+  #endYield(): void {
+    let room = this.#isYielding ? FEW_LIGHT - this.#light : Infinity;
+    for (; room > 0; room -= 1) {
+      const operation = this.#yielding.pop();
+      if (operation === undefined) break;
+      this.#ready.push(operation);
+    }
+    if (Date.now() - this.#newestMs >= BUSY_MS) this.#yieldedMs = undefined;
   }
 
   #prepare(operation: Operation): void {
@@ -113,20 +187,14 @@ export class QueueScheduler {
       return;
     }
     this.#preparing.add(operation);
-    const places = placesFor(operation);
-    this.#taken += places;
-    let hasPlace = true;
-    const givePlace = (): void => {
-      if (hasPlace) this.#taken -= places;
-      hasPlace = false;
-    };
+    const give = this.#take(operation);
     const patience = setTimeout(() => {
-      givePlace();
+      give();
       this.pump();
     }, PATIENT_READER_MS);
     const go = (): void => {
       clearTimeout(patience);
-      givePlace();
+      give();
       this.#preparing.delete(operation);
       if (this.#open && this.#host.mayStart(operation)) {
         this.run(operation, (free) => this.#host.run(operation, free));

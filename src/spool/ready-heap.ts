@@ -5,6 +5,14 @@ import type { Operation } from "./operation.ts";
 export class ReadyHeap {
   readonly #heap: Operation[] = [];
 
+  get size(): number {
+    return this.#heap.length;
+  }
+
+  clear(): void {
+    this.#heap.length = 0;
+  }
+
   push(operation: Operation): void {
     const heap = this.#heap;
     let at = heap.push(operation) - 1;

@@ -1,6 +1,6 @@
 // `pailfs queue`: what is stuck on its way to the bucket, and what to do about it.
 import { callDaemon, NoDaemonError } from "../daemon/control-client.ts";
-import type { QueueItem } from "../daemon/queue-report.ts";
+import type { QueueItem } from "../spool/queue-item.ts";
 import { StartError } from "../daemon/start-error.ts";
 import { OptionError } from "../options/option-error.ts";
 import type { CommandContext } from "./command-context.ts";

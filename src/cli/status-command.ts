@@ -56,6 +56,9 @@ function toJson(value: unknown): string {
 export function describeStatus(status: DaemonStatus, now: number): string {
   const rows = [
     ["queue", describeQueue(status.queue, now)],
+    ...(status.failingSinceMs === undefined
+      ? []
+      : [["s3", `no answer of use for ${describeSpan(now - status.failingSinceMs)}`]]),
     ["cache", describeCache(status.cache)],
     ...(status.coverage === undefined
       ? []

@@ -1,6 +1,7 @@
 // The verbs of `pailfs queue` on the control socket.
 import type { ControlHandler } from "./control-server.ts";
-import type { QueueControl, QueueItem, QueuePage } from "./queue-report.ts";
+import type { QueueItem } from "../spool/queue-item.ts";
+import type { QueueControl, QueuePage } from "./queue-report.ts";
 import { StartError } from "./start-error.ts";
 
 /** Characters of a page: a reply is one line, and lines have a limit. */

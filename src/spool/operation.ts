@@ -16,7 +16,7 @@ export interface Operation {
   over: boolean;
   /** Whether it took the place of a delete that was waiting. */
   readonly afterDelete: boolean;
-  /** Ms since the epoch. */
+  /** Ms since the epoch at which it was queued, in whatever run of the daemon that was. */
   readonly since: number;
   /** The plan that made it, until that is committed. */
   plan: PlanMark | undefined;

@@ -3,7 +3,7 @@ import { open, readdir, readFile, rename, stat, unlink } from "node:fs/promises"
 import { dirname, join } from "node:path";
 import { Errno, errnoOf, FsError, toSystemFsError } from "../posix/errno.ts";
 import { syncDirectory } from "../posix/sync-directory.ts";
-import type { QueueItem } from "./queue-desk.ts";
+import type { QueueItem } from "./queue-item.ts";
 import type { QuarantineNote } from "./staged-files.ts";
 
 /** Moves the file at `from` to `to`, its note (`to`.json) first; durable when it resolves. Rejects with a system error. */

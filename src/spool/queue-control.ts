@@ -1,7 +1,8 @@
 // Pending work and quarantined files under one roof, by id: what `pailfs queue` shows and does.
 import { FsError } from "../posix/errno.ts";
 import type { Quarantine } from "./quarantine.ts";
-import type { QueueDesk, QueueItem } from "./queue-desk.ts";
+import type { QueueDesk } from "./queue-desk.ts";
+import type { QueueItem } from "./queue-item.ts";
 import type { StagedFiles } from "./staged-files.ts";
 
 /** What lists, retries, exports and discards; the daemon's QueueControl. */

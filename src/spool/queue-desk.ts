@@ -4,29 +4,10 @@ import type { MountState } from "../state/mount-state.ts";
 import type { Holds } from "./holds.ts";
 import { type Operation, targetOf } from "./operation.ts";
 import type { QueueGraph } from "./queue-graph.ts";
+import type { QueueItem } from "./queue-item.ts";
 import type { GraphPlan } from "./queue-plan.ts";
 import type { RetrySchedule } from "./retry-schedule.ts";
 import type { QueueEvents } from "./spool.ts";
-
-/** One piece of pending work, as a person is told of it. */
-export interface QueueItem {
-  /** Number of the record; stays the same over restarts. */
-  readonly id: string;
-  /**
-   * `open`: a program still writes the file. `failing`: S3 or the network. `refused`: S3 refuses this key while others
-   * work. `lost`: the staged bytes are not what was promised. `quarantined`: bytes set aside, no work any more.
-   */
-  readonly state: "waiting" | "open" | "running" | "failing" | "refused" | "lost" | "quarantined";
-  readonly kind: "put" | "copy" | "delete" | "describe";
-  readonly key?: string;
-  /** Where a copy comes from. */
-  readonly from?: string;
-  readonly bytes?: number;
-  /** Ms since the epoch: when it began to fail, else when this run of the daemon first knew of it. */
-  readonly sinceMs?: number;
-  readonly attempts?: number;
-  readonly reason?: string;
-}
 
 /** What the desk works on: the parts of its queue. */
 export interface DeskParts {
@@ -138,7 +119,7 @@ export class QueueDesk {
       key: targetOf(record),
       ...(record.kind === "copy" ? { from: record.from } : {}),
       ...(record.kind === "delete" ? {} : { bytes: record.size }),
-      sinceMs: failure?.since ?? since,
+      sinceMs: since,
       ...(failure === undefined ? {} : { attempts: failure.attempts }),
       ...(reason === undefined ? {} : { reason }),
     };

@@ -57,7 +57,7 @@ export class QueueGraph {
       record,
       over,
       afterDelete,
-      since: Date.now(),
+      since: record.queuedMs ?? Date.now(),
       plan,
       cancelledBy: undefined,
       running: false,
@@ -84,6 +84,11 @@ export class QueueGraph {
       if (lane.length === 0) this.#lanes.delete(key);
     }
     if (operation.record.kind === "put") this.#bytes -= operation.record.size;
+  }
+
+  /** Whether anything on `key` is under way. */
+  isRunning(key: string): boolean {
+    return this.lane(key).some((operation) => operation.running);
   }
 
   /** Committed, not cancelled, not running, and nothing before it on any of its keys. */

@@ -198,7 +198,10 @@ export class GraphPlan implements QueuePlan, PlanMark {
   #add(record: QueueRecord, options: { over: boolean; afterDelete: boolean }): void {
     const { graph, files } = this.#host;
     if (record.kind === "put") files.retain(record.staged);
-    this.#added.push(graph.add({ seq: this.#host.nextSeq(), record, ...options, plan: this }));
+    const queued = { queuedMs: Date.now(), ...record };
+    this.#added.push(
+      graph.add({ seq: this.#host.nextSeq(), record: queued, ...options, plan: this }),
+    );
   }
 }
 

@@ -114,8 +114,10 @@ export class RetrySchedule {
   /** The newest error that still holds. */
   get lastError(): { key: string; message: string; sinceMs: number } | undefined {
     let last: { key: string; message: string; sinceMs: number } | undefined;
-    for (const [operation, { message, since }] of this.#failing) {
-      last = { key: targetOf(operation.record), message, sinceMs: since };
+    for (const [operation, { message, since, refused }] of this.#failing) {
+      // the newest failure tells what is wrong, the trouble it is part of since when
+      const sinceMs = refused ? since : Math.min(since, this.#troubleSince ?? since);
+      last = { key: targetOf(operation.record), message, sinceMs };
     }
     return last;
   }

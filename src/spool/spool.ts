@@ -155,7 +155,7 @@ export interface QueueStatus {
   readonly running: number;
   /** Operations that S3 refuses while others succeed, or whose bytes are lost: only a person can help. */
   readonly stuck: number;
-  /** Ms since the epoch of the oldest unfinished record of this daemon run, if any. */
+  /** Ms since the epoch at which the oldest unfinished record was queued, if there is one. */
   readonly oldestMs?: number;
   readonly lastError?: { readonly key: string; readonly message: string; readonly sinceMs: number };
 }

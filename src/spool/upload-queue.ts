@@ -1,10 +1,8 @@
 // The queue that makes the bucket follow the namespace.
 import { setMaxListeners } from "node:events";
-import { log } from "../log.ts";
-import { FsError, toSystemFsError } from "../posix/errno.ts";
 import type { MountState } from "../state/mount-state.ts";
 import type { QueueRecord } from "../state/queue-record.ts";
-import { type Completion, completionOf, type DoneOutcome, writeCompletion } from "./completion.ts";
+import { Attempts, lostError } from "./attempts.ts";
 import { Holds } from "./holds.ts";
 import { keysOf, type Operation, targetOf } from "./operation.ts";
 import { OperationRunner } from "./operation-runner.ts";
@@ -14,15 +12,12 @@ import { QueueGraph } from "./queue-graph.ts";
 import { QueueScheduler } from "./queue-scheduler.ts";
 import { QueueWaiters } from "./queue-waiters.ts";
 import { RetrySchedule } from "./retry-schedule.ts";
-import { Rounds } from "./rounds.ts";
 import type { QueueEvents, QueueStatus, UploadQueue } from "./spool.ts";
 import type { StagedFiles } from "./staged-files.ts";
 import { StagedOwner } from "./staged-owner.ts";
 import type { UploadQueueOptions } from "./upload-queue-options.ts";
 
 const MIB = 2 ** 20;
-/** Uploads that end within this time share one durable commit, so that those of close(2) find the disk free. */
-const ROUND_MS = 25;
 
 /**
  * The life of an operation: planned -> committed -> ready (first on all its keys, not held, not asleep) -> prepared
@@ -46,7 +41,7 @@ export class BackgroundUploadQueue implements UploadQueue {
   /** Released files that are becoming cache content. */
   readonly #adoptions = new Set<Promise<void>>();
   readonly #abort = new AbortController();
-  readonly #rounds = new Rounds(ROUND_MS);
+  readonly #attempts: Attempts;
   /** For `pailfs queue`. */
   readonly desk: QueueDesk;
   #events: QueueEvents | undefined;
@@ -68,7 +63,7 @@ export class BackgroundUploadQueue implements UploadQueue {
       limit: () => this.#retries.limit,
       mayStart: (operation) => this.#mayStart(operation),
       prepare: (operation) => this.#prepare(operation),
-      run: (operation, free) => this.#attempt(operation, free),
+      run: (operation, free) => this.#attempts.run(operation, free),
     });
     this.#retries = new RetrySchedule(options.retry ?? {}, {
       wake: (operation) => this.#offer([operation]),
@@ -78,6 +73,21 @@ export class BackgroundUploadQueue implements UploadQueue {
       options.patienceMs ?? 30_000,
       (operation) => this.#retries.failure(operation)?.message ?? this.#retries.trouble,
     );
+    this.#attempts = new Attempts({
+      state: this.#state,
+      runner: this.#runner,
+      graph: this.#graph,
+      retries: this.#retries,
+      waiters: this.#waiters,
+      staged: this.#staged,
+      failed: this.#failed,
+      signal: this.#abort.signal,
+      events: () => this.#events,
+      done: (operation) => {
+        this.#remove(operation, "done");
+        this.#scheduler.pump();
+      },
+    });
     this.desk = new QueueDesk({
       graph: this.#graph,
       holds: this.#holds,
@@ -116,7 +126,7 @@ export class BackgroundUploadQueue implements UploadQueue {
   }
 
   idle(key: string): Promise<void> {
-    return this.#isRunning(key) ? this.#waiters.idle(key) : Promise.resolve();
+    return this.#graph.isRunning(key) ? this.#waiters.idle(key) : Promise.resolve();
   }
 
   hold(staged: string): void {
@@ -180,7 +190,9 @@ export class BackgroundUploadQueue implements UploadQueue {
       const etag = this.#options.recovered?.uploaded.get(operation.seq);
       if (etag === undefined) this.#scheduler.offer(operation);
       else
-        this.#scheduler.run(operation, () => this.#finish(operation, { kind: "uploaded", etag }));
+        this.#scheduler.run(operation, () =>
+          this.#attempts.finish(operation, { kind: "uploaded", etag }),
+        );
     }
     this.#scheduler.start();
   }
@@ -242,11 +254,7 @@ export class BackgroundUploadQueue implements UploadQueue {
       this.#graph.lane(key).findLast((other) => other.seq > seq);
     this.#waiters.left(operation, why === "done" ? () => undefined : successor);
     for (const head of this.#graph.heads(keys)) this.#scheduler.offer(head);
-    for (const key of keys) if (!this.#isRunning(key)) this.#waiters.quiet(key);
-  }
-
-  #isRunning(key: string): boolean {
-    return this.#graph.lane(key).some((operation) => operation.running);
+    for (const key of keys) if (!this.#graph.isRunning(key)) this.#waiters.quiet(key);
   }
 
   #mayStart(operation: Operation): boolean {
@@ -264,79 +272,10 @@ export class BackgroundUploadQueue implements UploadQueue {
     return replaces ? this.#events?.beforeReplace(targetOf(record)) : undefined;
   }
 
-  async #attempt(operation: Operation, free: () => void): Promise<void> {
-    const startedAt = performance.now();
-    const key = targetOf(operation.record);
-    try {
-      const { signal } = this.#abort;
-      const call = { signal, retryForbidden: this.#waiters.isAwaited(operation) };
-      const outcome = await this.#runner.run(operation, call, (uploadId) =>
-        this.#recordUploadId(operation, uploadId),
-      );
-      if (outcome.kind !== "unpublishable") {
-        free();
-        await this.#finish(operation, outcome);
-        return;
-      }
-      this.#failed.set(operation, outcome.reason);
-      log.error("Cannot upload %j: %s", key, outcome.reason);
-      this.#waiters.failed(operation, lostError(key, outcome.reason));
-      // no one drains what is lost
-      this.#waiters.left(operation, () => undefined);
-    } catch (error) {
-      operation.seenMs = undefined;
-      if (!this.#abort.signal.aborted) {
-        if (this.#graph.isVain(operation)) {
-          await this.#finish(operation, { kind: "described", etag: undefined });
-          return;
-        }
-        this.#retries.failed(operation, error, startedAt);
-        this.#waiters.failed(
-          operation,
-          toSystemFsError(error, `Cannot finish the work on "${key}"`),
-        );
-      }
-    }
-    operation.running = false;
-    for (const touched of keysOf(operation.record)) {
-      if (!this.#isRunning(touched)) this.#waiters.quiet(touched);
-    }
-  }
-
-  async #recordUploadId(operation: Operation, uploadId: string): Promise<void> {
-    const { seq, record } = operation;
-    if (record.kind !== "put") return;
-    operation.record = { ...record, uploadId };
-    await this.#state.mutate({ enqueue: [{ seq, record: operation.record }] });
-  }
-
-  /** Makes the outcome durable, however long that takes, then lets go of the operation. */
-  async #finish(operation: Operation, outcome: DoneOutcome): Promise<void> {
-    const { signal } = this.#abort;
-    if (!this.#waiters.any) await this.#rounds.next();
-    const complete = (): Completion | undefined =>
-      this.#events && completionOf(this.#graph, this.#events, operation, outcome);
-    const dropped = await writeCompletion(this.#state, complete, signal);
-    if (dropped === undefined) return;
-    this.#retries.succeeded(operation);
-    for (const gone of dropped) if (!gone.removed) this.#remove(gone, "done");
-    const { record } = operation;
-    if (record.kind === "put" && outcome.kind === "uploaded") {
-      // who waited for the queue finds the bytes in the cache
-      await this.#staged.uploaded(record, outcome.etag);
-    }
-    this.#remove(operation, "done");
-    this.#scheduler.pump();
-  }
-
   #lastFailed(): QueueStatus["lastError"] {
     const [first] = this.#failed;
     if (first === undefined) return undefined;
     const [{ record, since }, message] = first;
     return { key: targetOf(record), message, sinceMs: since };
   }
-}
-
-function lostError(key: string, reason: string): FsError {
-  return new FsError("EIO", `Cannot upload "${key}": ${reason}`);
 }

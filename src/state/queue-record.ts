@@ -1,7 +1,13 @@
 // The durable form of work that S3 still has to see; the upload queue (spool/) gives it meaning.
 
+/** What every record tells of itself. */
+interface Queued {
+  /** Ms since the epoch at which it was acknowledged; records of older versions lack it. */
+  readonly queuedMs?: number;
+}
+
 /** Upload of a staged file as one object. */
-export interface PutRecord {
+export interface PutRecord extends Queued {
   readonly kind: "put";
   readonly key: string;
   /** Id of the staged file. */
@@ -14,7 +20,7 @@ export interface PutRecord {
   readonly uploadId?: string;
 }
 
-export interface DeleteRecord {
+export interface DeleteRecord extends Queued {
   readonly kind: "delete";
   readonly key: string;
   /** Known once a rename has copied this version: another one at the key is somebody else's, and stays. */
@@ -22,7 +28,7 @@ export interface DeleteRecord {
 }
 
 /** Server-side copy of one version; the delete of `from` is a record of its own. */
-export interface CopyRecord {
+export interface CopyRecord extends Queued {
   readonly kind: "copy";
   readonly from: string;
   readonly to: string;
@@ -34,7 +40,7 @@ export interface CopyRecord {
 }
 
 /** New metadata for the object at `key`: a copy of one version onto itself. */
-export interface DescribeRecord {
+export interface DescribeRecord extends Queued {
   readonly kind: "describe";
   readonly key: string;
   /** Version that is meant; of an object that is still being made, what its making will tell. */

@@ -8,7 +8,8 @@ import type { MountOptions } from "../../../src/options/mount-options.ts";
 import { parseMountOptions } from "../../../src/options/parse-mount-options.ts";
 import { FsError } from "../../../src/posix/errno.ts";
 import type { DaemonParts, MountedFileSystem } from "../../../src/daemon/mount-contract.ts";
-import type { ExportedBytes, QueueControl, QueueItem } from "../../../src/daemon/queue-report.ts";
+import type { ExportedBytes, QueueControl } from "../../../src/daemon/queue-report.ts";
+import type { QueueItem } from "../../../src/spool/queue-item.ts";
 import type { MountStatus } from "../../../src/daemon/status.ts";
 
 /** Options of a mount whose cache and state lie below `directory`. */

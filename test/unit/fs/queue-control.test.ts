@@ -8,7 +8,7 @@ import {
 } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import type { QueueItem } from "../../../src/daemon/queue-report.ts";
+import type { QueueItem } from "../../../src/spool/queue-item.ts";
 import { readFile, writeFile } from "../../posix/suite/context.ts";
 import type { TestCore } from "../../support/core.ts";
 import { waitUntil } from "../../support/mount/wait-until.ts";
@@ -64,6 +64,22 @@ test("many refused keys hold up no other, though each 403 might pass", async () 
   expect(core.core.queue.retry([])).toBe(40);
   await core.core.drained();
   expect(core.core.status().queue).toEqual({ length: 0, bytes: 0, refused: 0 });
+});
+
+test("how long work waits is told in the next run of the daemon too", async () => {
+  const core = await testCore();
+  refuse(core);
+  const driver = driverOf(core);
+  const before = Date.now();
+  await writeFile(driver, "/bad", "x");
+  const first = await itemOf(core, "bad", "refused");
+  expect(first.sinceMs).toBeGreaterThanOrEqual(before);
+  await core.reopen();
+  const reopenedMs = Date.now();
+  await waitUntil("time passes", () => Date.now() > reopenedMs);
+  const again = await itemOf(core, "bad", "refused");
+  expect(again.sinceMs).toBe(first.sinceMs);
+  expect(core.core.status().queue.oldestMs).toBe(first.sinceMs);
 });
 
 test("a discarded upload leaves the name to what the bucket has, here and after a restart", async () => {

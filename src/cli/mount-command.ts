@@ -3,7 +3,10 @@ import { checkAnswer } from "../daemon/check-answer.ts";
 import { checkCredentials } from "../daemon/check-credentials.ts";
 import { checkDirectories } from "../daemon/check-directories.ts";
 import { checkMountpoint } from "../daemon/check-mountpoint.ts";
+import type { DaemonProcess } from "../daemon/daemon-process.ts";
 import type { DaemonStart } from "../daemon/daemon-start.ts";
+import { openNotifySocket } from "../daemon/notify-socket.ts";
+import { startPatiently } from "../daemon/patient-start.ts";
 import { protectMountpoint } from "../daemon/protect-mountpoint.ts";
 import { spawnDaemon } from "../daemon/spawn-daemon.ts";
 import { stopDaemon } from "../daemon/stop-daemon.ts";
@@ -101,8 +104,19 @@ async function serve(start: DaemonStart, context: CommandContext): Promise<void>
     import("../daemon/load-parts.ts"),
   ]);
   const { serviceManager } = context;
-  const daemon = await runDaemonProcess({ ...start, serviceManager }, await loadParts());
-  await daemon.finished;
+  const parts = await loadParts();
+  const run = async (): Promise<DaemonProcess> =>
+    runDaemonProcess({ ...start, serviceManager }, parts);
+  const daemon =
+    serviceManager === undefined
+      ? await run()
+      : await startPatiently(run, {
+          notify: await openNotifySocket(serviceManager.socketPath),
+          signal: context.interruptible(),
+          onWait: (reason) =>
+            complain(context, `not mounted yet: ${reason}; trying until S3 answers`),
+        });
+  await daemon?.finished;
 }
 
 async function daemonise(start: DaemonStart, context: CommandContext): Promise<void> {

@@ -45,7 +45,7 @@ export const daemonOptions = {
     type: autoBooleanType,
     default: "auto",
     describe:
-      "Give the directory below the mount to root with mode 0555, so that nobody writes beside the mount (auto: when mounted by mount(8) or systemd)",
+      "Make the directory below the mount root's, of mode 0555 and immutable, so that nobody writes beside the mount (auto: when mounted by mount(8) or systemd)",
   }),
   umount_wait: option({
     group: "Mount",

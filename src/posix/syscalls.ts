@@ -25,6 +25,11 @@ const FICLONE = 0x40049409;
 const FUSE_DEV_IOC_BACKING_OPEN = 0x4010e501;
 const FUSE_DEV_IOC_BACKING_CLOSE = 0x4004e502;
 
+// linux/fs.h: _IOR('f', 1, long), _IOW('f', 2, long), which read and write an int all the same
+const FS_IOC_GETFLAGS = 0x80086601;
+const FS_IOC_SETFLAGS = 0x40086602;
+const FS_IMMUTABLE_FL = 0x10;
+
 const AF_UNIX = 1;
 const SOCK_DGRAM_CLOEXEC = 0o2000002;
 const MSG_DONTWAIT_NOSIGNAL = 0x4040;
@@ -37,6 +42,8 @@ export interface SystemCalls {
   backingClose(device: number, backingId: number): void;
   /** Makes `destination` share all bytes of `source`; EOPNOTSUPP, EXDEV or EINVAL where the disk cannot. */
   reflink(destination: number, source: number): Promise<void>;
+  /** Makes an open directory unchangeable for everyone, root too (chattr +i); waits for the disk; EOPNOTSUPP or ENOTTY where that cannot. */
+  makeImmutable(fd: number): void;
   /** fallocate(2); `mode` is a combination of the FALLOC_FL bits, 0 to reserve. */
   fallocate(fd: number, mode: number, offset: number, length: number): Promise<void>;
   /** Frees the disk blocks of a range; the size stays. */
@@ -111,7 +118,7 @@ async function bind(): Promise<SystemCalls> {
 function bindIoctls(
   libc: Library,
   { check, onThread }: Caller,
-): Pick<SystemCalls, "backingOpen" | "backingClose" | "reflink"> {
+): Pick<SystemCalls, "backingOpen" | "backingClose" | "reflink" | "makeImmutable"> {
   const withPointer = libc.func("int ioctl(int fd, unsigned long request, void *argument)");
   const withNumber = libc.func("int ioctl(int fd, unsigned long request, int argument)");
   return {
@@ -127,6 +134,12 @@ function bindIoctls(
     },
     async reflink(destination, source) {
       await onThread(withNumber, "reflink", destination, FICLONE, source);
+    },
+    makeImmutable(fd) {
+      const flags = Buffer.alloc(4);
+      check(withPointer(fd, FS_IOC_GETFLAGS, flags), "read the flags of a file");
+      flags.writeUInt32LE((flags.readUInt32LE() | FS_IMMUTABLE_FL) >>> 0);
+      check(withPointer(fd, FS_IOC_SETFLAGS, flags), "make a file immutable");
     },
   };
 }

@@ -198,6 +198,49 @@ describe.each(suites)("pailfs@.service on %s", (suite) => {
     for (const i of [1, 2, 3]) await uploaded(`media/off/${i}`, `${i}\n`);
   }, 200_000);
 
+  // 25 s, and both have the same rules
+  test.runIf(suite === "trixie")(
+    "a first start without S3 waits for it beyond its limit, and so do its dependents",
+    async () => {
+      await machine.must(`systemctl stop writer.service ${unit}`);
+      await machine.must("rm -r /var/lib/pailfs /var/cache/pailfs");
+      await machine.write(`etc/systemd/system/${unit}.d/s.conf`, "[Service]\nTimeoutStartSec=14\n");
+      await machine.must("systemctl daemon-reload");
+      await server.stop();
+      const started = Date.now();
+      await machine.must("systemctl start --no-block writer.service");
+      await waitUntil(
+        "it says what it waits for",
+        async () =>
+          (await machine.property(unit, "StatusText")).startsWith("waiting for S3: ") &&
+          Date.now() - started > 17_000,
+        40_000,
+      );
+      expect(await machine.property(unit, "ActiveState")).toBe("activating");
+      expect(await machine.property("writer.service", "ActiveState")).toBe("inactive");
+      // giving up by hand is in order, and quick
+      await machine.must(`systemctl stop ${unit}`);
+      expect(await machine.property(unit, "Result")).toBe("success");
+
+      await machine.must("systemctl start --no-block writer.service");
+      await waitUntil(
+        "it waits again",
+        async () => (await machine.property(unit, "StatusText")).startsWith("waiting for S3: "),
+        40_000,
+      );
+      await server.start();
+      await waitUntil(
+        "the writer was started by systemd",
+        async () => (await machine.property("writer.service", "ActiveState")) === "active",
+        40_000,
+      );
+      await uploaded("media/up", "up\n");
+      expect(await machine.property(unit, "NRestarts")).toBe("0");
+      await machine.must(`rm /etc/systemd/system/${unit}.d/s.conf; systemctl daemon-reload`);
+    },
+    150_000,
+  );
+
   test("without koffi systemd-notify tells that it is ready", async () => {
     await machine.must("mount -t tmpfs none /opt/pailfs/node_modules/koffi");
     await machine.must(`systemctl restart ${unit}`);

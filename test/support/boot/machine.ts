@@ -153,6 +153,14 @@ export class Machine {
 
   async remove(): Promise<void> {
     await this.cut().catch(() => this.#nspawn?.kill("SIGKILL"));
+    // mount points are immutable
+    await exec("chattr", [
+      "-R",
+      "-f",
+      "-i",
+      join(this.root, "srv"),
+      join(this.root, "var/lib"),
+    ]).catch(() => undefined);
     await rm(this.folder, { recursive: true, force: true });
   }
 

@@ -32,7 +32,7 @@ export async function configCommand(
     environment,
   );
   for (const notice of notices) complain(context, notice);
-  const { given: byName } = resolveGiven(written.given, environment);
+  const { given: byName, defaults } = resolveGiven(written.given, environment);
   const place = (word: string | undefined, value: string | undefined): Line["origin"] =>
     word !== undefined ? "command line" : value === undefined ? "not given" : `${written.config}`;
   const lines: Line[] = [
@@ -45,7 +45,8 @@ export async function configCommand(
     ...optionNames.map((name) => {
       const { defaultText, type } = optionOf(name);
       const option = byName.get(name);
-      if (option === undefined) return { name, value: defaultText, origin: "default" };
+      const value = defaults.get(name) ?? defaultText;
+      if (option === undefined) return { name, value, origin: "default" };
       return { name, value: option.value ?? type.alone ?? "", origin: originOf(option) };
     }),
     ...keyLines(context),

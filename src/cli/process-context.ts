@@ -1,8 +1,9 @@
 import { readFile } from "node:fs/promises";
-import { homedir, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ServiceManagerAddress } from "../daemon/service-manager.ts";
+import { homeDirectory } from "../posix/home-directory.ts";
 import type { CommandContext } from "./command-context.ts";
 import { isJournal } from "./log-destination.ts";
 
@@ -25,8 +26,7 @@ export async function processContext(): Promise<CommandContext> {
       uid,
       gid: process.getegid?.() ?? 0,
       directory: process.cwd(),
-      // not $HOME, which mount(8) takes away
-      homeDirectory: homedir(),
+      homeDirectory: homeDirectory(),
     },
     version: await packageVersion(),
     runtimeDirectories: runtimeDirectories(uid, variables),

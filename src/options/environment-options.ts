@@ -11,6 +11,8 @@ export interface Environment {
   readonly gid: number;
   /** Relative paths are relative to it. */
   readonly directory: string;
+  /** Of the user; "/" unless said otherwise. */
+  readonly homeDirectory?: string;
 }
 
 // first set variable of a row wins, as in AWS's own tools

@@ -14,6 +14,7 @@ import { checkConflicts } from "./option-conflicts.ts";
 import type { OptionValues } from "./option-table.ts";
 import { type ResolvedOptions, resolveOptions } from "./resolve-options.ts";
 import { type MountSource, parseSource } from "./source.ts";
+import { userDefaults } from "./user-defaults.ts";
 
 /** A wish to mount, as it was written. */
 export interface MountRequest {
@@ -77,7 +78,8 @@ export function resolveGiven(
   sloppy = false,
 ): ResolvedOptions {
   const all = [...environmentOptions(environment.variables), ...given];
-  return resolveOptions(all, environment.directory, sloppy);
+  const { directory } = environment;
+  return resolveOptions(all, { directory, defaults: userDefaults(environment), sloppy });
 }
 
 function credentials(resolved: ResolvedOptions, environment: Environment): CredentialsOptions {

@@ -17,6 +17,8 @@ export interface ResolvedOptions {
   readonly values: OptionValues;
   /** What was given and by whom; absent: the default holds. */
   readonly given: ReadonlyMap<OptionName, GivenOption>;
+  /** Defaults of this user in place of the table's, as texts. */
+  readonly defaults: ReadonlyMap<OptionName, string>;
   readonly mountWords: readonly string[];
   /** Whether an existing mount is to be changed. */
   readonly isRemount: boolean;
@@ -31,14 +33,20 @@ interface Collected {
   isRemount: boolean;
 }
 
-/**
- * Applies options, stronger origins and later ones over others; throws OptionError at the first that cannot be used.
- * When `sloppy` (mount -s) a list may hold words that nobody knows.
- */
+/** What options are applied to. */
+export interface Surroundings {
+  /** Relative paths are relative to it. */
+  readonly directory: string;
+  /** Defaults in place of the table's, as texts. */
+  readonly defaults?: ReadonlyMap<OptionName, string>;
+  /** Whether a list may hold words that nobody knows (mount -s). */
+  readonly sloppy?: boolean;
+}
+
+/** Applies options, stronger origins and later ones over others; throws OptionError at the first that cannot be used. */
 export function resolveOptions(
   given: readonly GivenOption[],
-  directory: string,
-  sloppy = false,
+  { directory, defaults = new Map(), sloppy = false }: Surroundings,
 ): ResolvedOptions {
   const collected: Collected = { texts: new Map(), mountWords: [], notices: [], isRemount: false };
   const rank = (option: GivenOption): number => optionOrigins.indexOf(option.origin);
@@ -49,11 +57,15 @@ export function resolveOptions(
   }
   const values = optionNames.map((name) => {
     const option = collected.texts.get(name);
-    return [name, option === undefined ? optionOf(name).default : parse(name, option, directory)];
+    if (option !== undefined) return [name, parse(name, option, directory)];
+    const text = defaults.get(name);
+    const { default: usual, type } = optionOf(name);
+    return [name, text === undefined ? usual : type.parse(text, directory)];
   });
   return {
     values: Object.fromEntries(values) as OptionValues,
     given: collected.texts,
+    defaults,
     mountWords: collected.mountWords,
     isRemount: collected.isRemount,
     notices: collected.notices,

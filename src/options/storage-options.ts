@@ -10,7 +10,8 @@ export const storageOptions = {
     group,
     type: pathType,
     default: "/var/cache/pailfs",
-    describe: "Directory of cached object data; may be deleted while not mounted",
+    describe:
+      "Directory of cached object data; may be deleted while not mounted (not as root: ~/.cache/pailfs)",
   }),
   cache_size: option({
     group,
@@ -22,7 +23,8 @@ export const storageOptions = {
     group,
     type: pathType,
     default: "/var/lib/pailfs",
-    describe: "Directory of data that is not yet in the bucket: never delete it",
+    describe:
+      "Directory of data that is not yet in the bucket: never delete it (not as root: ~/.local/state/pailfs)",
   }),
   spool_size: option({
     group,

@@ -68,5 +68,5 @@ test.each(
   const apart = scanArguments(["bucket", spelling, word, "/mnt"]);
   expect(apart).toEqual(scanArguments(["bucket", `${spelling}=${word}`, "/mnt"]));
   expect(apart.words).toEqual(["bucket", "/mnt"]);
-  expect(resolveOptions(apart.given, "/").given.get(name)?.value).toBe(word);
+  expect(resolveOptions(apart.given, { directory: "/" }).given.get(name)?.value).toBe(word);
 });

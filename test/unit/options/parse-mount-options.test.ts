@@ -38,13 +38,15 @@ test("parseMountOptions() completes a bare request", () => {
       concurrency: 16,
     },
     cache: {
-      directory: expect.stringMatching(/^\/var\/cache\/pailfs\/media-synapse-[0-9a-f]{10}$/),
+      directory: expect.stringMatching(/^\/\.cache\/pailfs\/media-synapse-[0-9a-f]{10}$/),
       limitBytes: 10 * 2 ** 30,
       minFree: { fraction: 0.05 },
       memoryLimitBytes: 64 * 2 ** 20,
     },
     spool: {
-      stateDirectory: expect.stringMatching(/^\/var\/lib\/pailfs\/media-synapse-[0-9a-f]{10}$/),
+      stateDirectory: expect.stringMatching(
+        /^\/\.local\/state\/pailfs\/media-synapse-[0-9a-f]{10}$/,
+      ),
       limitBytes: 20 * 2 ** 30,
       minFree: { fraction: 0.05 },
       partSizeBytes: 8 * 2 ** 20,
@@ -293,7 +295,7 @@ test("each endpoint, bucket and prefix has folders of its own", () => {
     folder(`media:${"long/".repeat(100)}`),
   ];
   expect(new Set(folders).size).toBe(folders.length);
-  for (const path of folders) expect(path).toMatch(/^\/var\/cache\/pailfs\/[A-Za-z0-9._-]{1,80}$/);
+  for (const path of folders) expect(path).toMatch(/^\/\.cache\/pailfs\/[A-Za-z0-9._-]{1,80}$/);
   expect(folder("s3://media/a")).toBe(folder("media:a"));
 });
 

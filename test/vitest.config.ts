@@ -4,7 +4,7 @@ import { defineConfig } from "vitest/config";
 const env = { NODE_DEBUG: "pailfs-poison" };
 
 /** Lives, outages and kills of the daemon: each test has a place of its own and waits more than it works. */
-const lives = "mount/{daemon,outage,recovery}-*.test.ts";
+const lives = "mount/{daemon,outage,recovery,unprivileged}-*.test.ts";
 
 // `unit` needs no mount and runs files side by side; `life` and `mount` need root and /dev/fuse, and `mount`, some of
 // which measures, runs one file at a time.

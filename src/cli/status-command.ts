@@ -1,12 +1,11 @@
 // `pailfs status`: what the daemons say of themselves.
 import { callDaemon } from "../daemon/control-client.ts";
-import { readMountRecords } from "../daemon/mount-record.ts";
 import { StartError } from "../daemon/start-error.ts";
 import type { DaemonStatus } from "../daemon/status.ts";
 import type { CommandContext } from "./command-context.ts";
 import { describeBytes, describeSpan } from "./describe.ts";
 import { ExitCode } from "./exit-code.ts";
-import { mountpointOf, requireDaemon } from "./find-daemon.ts";
+import { findDaemons, mountpointOf, requireDaemon } from "./find-daemon.ts";
 
 // a daemon answers from memory: one that takes longer is stuck
 const patienceMs = 5000;
@@ -23,7 +22,7 @@ export async function statusCommand(
     context.stdout(json ? toJson(status) : describeStatus(status, Date.now()));
     return ExitCode.ok;
   }
-  const records = await readMountRecords(context.runtimeDirectories);
+  const records = await findDaemons(context);
   const answers = await Promise.allSettled(records.map(async (record) => ask(record.socketPath)));
   const statuses = answers.flatMap((answer) =>
     answer.status === "fulfilled" ? [answer.value] : [],

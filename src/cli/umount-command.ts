@@ -8,7 +8,7 @@ import { StartError } from "../daemon/start-error.ts";
 import { runUmount } from "../daemon/umount-command.ts";
 import { type CommandContext, complain } from "./command-context.ts";
 import { ExitCode } from "./exit-code.ts";
-import { findDaemon, mountpointOf } from "./find-daemon.ts";
+import { findDaemon, mountpointOf, refuseForeign } from "./find-daemon.ts";
 import { describeProgress, progressLine } from "./progress-line.ts";
 
 export interface UmountWish {
@@ -96,6 +96,7 @@ async function umountWithoutDaemon(
       `Cannot unmount "${mountpoint}": what is mounted there is no pailfs but ${entry.type}`,
     );
   }
+  refuseForeign(entry);
   const dead = await isDeadMount(mountpoint);
   await runUmount(mountpoint, { lazy: lazy || dead });
   complain(

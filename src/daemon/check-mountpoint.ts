@@ -20,7 +20,6 @@ export interface CheckedMountpoint {
 export async function checkMountpoint(options: MountOptions): Promise<CheckedMountpoint> {
   const wanted = await realPathOf(options.mountpoint);
   const staleMounts = await removeStaleMounts(wanted);
-  await checkDirectory(wanted);
   const mounted = await findMount(wanted);
   if (mounted !== undefined && isPailfs(mounted)) {
     throw new StartError(
@@ -28,6 +27,7 @@ export async function checkMountpoint(options: MountOptions): Promise<CheckedMou
       `Cannot mount on "${wanted}": already mounted from ${mounted.source}; unmount it first: pailfs umount ${wanted}`,
     );
   }
+  await checkDirectory(wanted);
   await checkApart(wanted, options);
   if (!options.fuse.nonempty) {
     // other kinds may be bind mounts, on which containers mount so that the host sees it

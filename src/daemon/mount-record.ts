@@ -1,6 +1,6 @@
 // A small file per live mount in the run-time directory: how commands find the daemon behind a mount point.
 import { createHash } from "node:crypto";
-import { readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { lstat, readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { makeDirectory } from "./make-directory.ts";
 
@@ -16,7 +16,7 @@ export interface MountRecord {
   readonly umountWaitMs?: number;
 }
 
-/** Writes a record into the first directory that takes it; resolves to its path, or undefined when none does. */
+/** Writes a record into the first directory of ours that takes it; resolves to its path, or undefined when none does. */
 export async function writeMountRecord(
   directories: readonly string[],
   record: MountRecord,
@@ -28,6 +28,7 @@ export async function writeMountRecord(
     const path = join(directory, name);
     try {
       await makeDirectory(directory, 0o755);
+      if (!(await isTrusted(directory))) continue;
       await writeFile(`${path}.new`, JSON.stringify(record), { mode: 0o600 });
       await rename(`${path}.new`, path);
       return path;
@@ -38,11 +39,18 @@ export async function writeMountRecord(
   return undefined;
 }
 
-/** The records of all directories, newest mount first; what cannot be read is left out. */
+// below /tmp somebody else may have made it in our name
+async function isTrusted(directory: string): Promise<boolean> {
+  const { uid } = await lstat(directory);
+  return uid === 0 || uid === process.geteuid?.();
+}
+
+/** The records of all directories of ours, newest mount first; what cannot be read is left out. */
 export async function readMountRecords(directories: readonly string[]): Promise<MountRecord[]> {
   const paths = await Promise.all(
     directories.map(async (directory) => {
-      const names = await readdir(directory).catch(() => []);
+      const trusted = await isTrusted(directory).catch(() => false);
+      const names = trusted ? await readdir(directory).catch(() => []) : [];
       return names.filter((name) => name.endsWith(".json")).map((name) => join(directory, name));
     }),
   );
@@ -57,19 +65,28 @@ export async function removeMountRecord(path: string): Promise<void> {
 
 async function readRecord(path: string): Promise<MountRecord | undefined> {
   try {
-    const value = JSON.parse(await readFile(path, "utf8")) as Partial<MountRecord>;
-    const { mountpoint, source, pid, socketPath, startedMs, umountWaitMs } = value;
-    if (typeof mountpoint !== "string" || typeof source !== "string") return undefined;
-    if (typeof pid !== "number" || typeof socketPath !== "string") return undefined;
-    if (!isAlive(pid)) {
-      await removeMountRecord(path);
-      return undefined;
-    }
-    const known = { mountpoint, source, pid, socketPath, startedMs: startedMs ?? 0 };
-    return typeof umountWaitMs === "number" ? { ...known, umountWaitMs } : known;
+    const record = parseRecord(await readFile(path, "utf8"));
+    if (record === undefined || isAlive(record.pid)) return record;
+    await removeMountRecord(path);
+    return undefined;
   } catch {
     return undefined;
   }
+}
+
+/** The record in a file's text; undefined when it is none. */
+export function parseRecord(text: string): MountRecord | undefined {
+  let value: Partial<MountRecord>;
+  try {
+    value = JSON.parse(text) as Partial<MountRecord>;
+  } catch {
+    return undefined;
+  }
+  const { mountpoint, source, pid, socketPath, startedMs, umountWaitMs } = value;
+  if (typeof mountpoint !== "string" || typeof source !== "string") return undefined;
+  if (typeof pid !== "number" || typeof socketPath !== "string") return undefined;
+  const known = { mountpoint, source, pid, socketPath, startedMs: startedMs ?? 0 };
+  return typeof umountWaitMs === "number" ? { ...known, umountWaitMs } : known;
 }
 
 function isAlive(pid: number): boolean {

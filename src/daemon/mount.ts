@@ -1,6 +1,5 @@
 // The composition root: the only file that puts implementations together.
 import { mkdir, statfs } from "node:fs/promises";
-import { homedir } from "node:os";
 import type { BlockCache } from "../cache/block-cache.ts";
 import { openDiskBlockCache } from "../cache/disk-block-cache.ts";
 import type { KeyMap } from "../fs/core-options.ts";
@@ -9,6 +8,7 @@ import { untilAborted } from "../fs/until-aborted.ts";
 import { mountKernel } from "../fuse/session.ts";
 import type { MountOptions, S3Options } from "../options/mount-options.ts";
 import { FsError } from "../posix/errno.ts";
+import { homeDirectory } from "../posix/home-directory.ts";
 import { loadSystemCalls, type SystemCalls } from "../posix/syscalls.ts";
 import { credentialProvider } from "../s3/credentials.ts";
 import { fileUploadSource } from "../s3/file-upload-source.ts";
@@ -280,7 +280,7 @@ function storeConfig(s3: S3Options): S3Config {
       credentialsFile: s3.credentials.file,
       profile: s3.credentials.profile,
       environment: {
-        HOME: homedir(),
+        HOME: homeDirectory(),
         AWS_ACCESS_KEY_ID: keys?.accessKeyId,
         AWS_SECRET_ACCESS_KEY: keys?.secretAccessKey,
         AWS_SESSION_TOKEN: keys?.sessionToken,

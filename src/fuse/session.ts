@@ -1,13 +1,13 @@
-import { closeSync, constants, openSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import type { FileSystem } from "../fs/file-system.ts";
 import { FsError, toSystemFsError } from "../posix/errno.ts";
 import { loadSystemCalls } from "../posix/syscalls.ts";
+import { unmount } from "../posix/unmount.ts";
 import { log } from "../log.ts";
 import { Adapter } from "./kernel/adapter.ts";
 import { Connection } from "./kernel/connection.ts";
-import { mountDevice, prepareMountpoint, setReadAhead, unmountPath } from "./kernel/mount.ts";
-import { findMount, type MountEntry } from "./kernel/mount-table.ts";
+import { type AttachedDevice, attachDevice, inheritDevice } from "./kernel/attach.ts";
+import { setReadAhead } from "./kernel/mount.ts";
 import { Notifications } from "./kernel/notifications.ts";
 import type { InitReply } from "./kernel/reply.ts";
 import { startWatchdog } from "./kernel/watchdog.ts";
@@ -39,6 +39,8 @@ export interface KernelMountOptions {
   /** Shown as the device in mount tables. */
   readonly source: string;
   readonly mountpoint: string;
+  /** A FUSE device that this process was started with and that is mounted already; the words about mounting mean nothing then. */
+  readonly device?: number | undefined;
   readonly readOnly: boolean;
   /** Whether other users than the mounting one may enter. */
   readonly allowOther: boolean;
@@ -56,23 +58,20 @@ export interface KernelMountOptions {
 /** How long the kernel may take to send INIT, and the mount to answer its first call. */
 const START_MS = 10_000;
 
-/** Mounts `fileSystem`; resolves when the mount answers. Needs root and /dev/fuse; rejects with FsError, leaving nothing mounted. */
+/** Mounts `fileSystem`, by fusermount3 where this is not root; resolves when the mount answers. Rejects with FsError, leaving nothing mounted. */
 export async function mountKernel(
   fileSystem: FileSystem,
   options: KernelMountOptions,
 ): Promise<MountSession> {
-  const mountpoint = await prepareMountpoint(options.mountpoint);
   const calls = options.passthrough === "auto" ? await loadSystemCalls() : undefined;
   if (options.passthrough === "auto" && calls === undefined) {
     log.info("passthrough is not available: koffi is not installed for this platform");
   }
-  const device = openDevice();
-  try {
-    await mountDevice(device, { ...options, mountpoint });
-  } catch (error) {
-    closeSync(device);
-    throw error;
-  }
+  const attached =
+    options.device === undefined
+      ? await attachDevice(options)
+      : await inheritDevice(options.device, options.source);
+  const { device, mount, isInherited } = attached;
   let onInit: (granted: InitReply | undefined) => void = () => {};
   const granted = new Promise<InitReply | undefined>((resolve) => {
     onInit = resolve;
@@ -83,46 +82,39 @@ export async function mountKernel(
     maxReadahead: options.readAheadKb * 1024,
     onInit: (reply) => onInit(reply),
   });
+  // who mounted for us also takes the mount away when we are killed
+  const isWatched = mount !== undefined && !isInherited && options.watchdog !== false;
+  const dismissWatchdog = isWatched ? await startWatchdog(mount) : () => {};
   const connection = new Connection(device, adapter, options.reader);
+  const session = createSession({ adapter, connection, attached, fileSystem, dismissWatchdog });
   try {
     const init = await within(granted, "the kernel did not start the protocol");
     if (init === undefined) throw new FsError("EPROTO", "Cannot mount: this kernel is too old");
-    const mount = await findMount(mountpoint);
-    if (mount === undefined) throw new FsError("EIO", `Cannot find the mount at ${mountpoint}`);
-    // asynchronous: it is this process that answers
-    await within(stat(mountpoint), "the mount does not answer");
-    await setReadAhead(mount.device, options.readAheadKb);
-    log.debug("mounted %s, requests by %s", mountpoint, connection.readerKind);
-    return createSession({ adapter, connection, mount, init, fileSystem, options });
+    // asynchronous: it is this process that answers. A mount that was inherited may be for other users than this one
+    if (mount && !isInherited) await within(stat(mount.mountpoint), "the mount does not answer");
+    adapter.ioModes.probe();
+    if (mount) await setReadAhead(mount.device, options.readAheadKb);
+    log.debug("mounted %s, requests by %s", mount?.mountpoint, connection.readerKind);
+    return session;
   } catch (error) {
-    await unmountPath(mountpoint, true).catch((failure: unknown) => log.warn("%s", failure));
+    await session.unmount(true).catch((failure: unknown) => log.warn("%s", failure));
     connection.abandon();
-    throw toSystemFsError(error, `Cannot mount at ${mountpoint}`);
-  }
-}
-
-function openDevice(): number {
-  try {
-    return openSync("/dev/fuse", constants.O_RDWR);
-  } catch (error) {
-    throw toSystemFsError(error, "Cannot use FUSE");
+    throw toSystemFsError(error, `Cannot mount at ${options.mountpoint}`);
   }
 }
 
 interface Parts {
   readonly adapter: Adapter;
   readonly connection: Connection;
-  readonly mount: MountEntry;
-  readonly init: InitReply;
+  readonly attached: AttachedDevice;
   readonly fileSystem: FileSystem;
-  readonly options: KernelMountOptions;
+  readonly dismissWatchdog: () => void;
 }
 
 function createSession(parts: Parts): MountSession {
-  const { adapter, connection, mount, init, fileSystem, options } = parts;
+  const { adapter, connection, attached, fileSystem, dismissWatchdog } = parts;
   const notifications = new Notifications(adapter.nodes, (message) => connection.notify(message));
   fileSystem.onChange((change) => notifications.add(change));
-  const dismissWatchdog = options.watchdog === false ? () => {} : startWatchdog(mount);
   let isMounted = true;
   const closed = connection.closed.then(() => {
     isMounted = false;
@@ -132,7 +124,7 @@ function createSession(parts: Parts): MountSession {
     closed,
     async unmount(lazy = false) {
       if (!isMounted) return "done";
-      const result = await unmountPath(mount.mountpoint, lazy);
+      const result = await unmountAttached(attached, connection, lazy);
       if (result === "done") isMounted = false;
       return result;
     },
@@ -141,9 +133,25 @@ function createSession(parts: Parts): MountSession {
       files: adapter.files.size,
       directories: adapter.directories.size,
       inFlight: connection.inFlight,
-      passthrough: init.flags2 !== 0 && adapter.ioModes.isEnabled,
+      passthrough: adapter.ioModes.isEnabled,
     }),
   };
+}
+
+async function unmountAttached(
+  { device, mount, isInherited }: AttachedDevice,
+  connection: Connection,
+  lazy: boolean,
+): Promise<"done" | "busy"> {
+  try {
+    if (mount) return await unmount(mount.mountpoint, { lazy });
+    throw new FsError("EPERM", `Cannot unmount: descriptor ${device} was mounted by somebody else`);
+  } catch (error) {
+    if (!isInherited || !lazy) throw error;
+    log.warn("%s: no longer serving it, whoever mounted it has to take it away", error);
+    connection.abandon();
+    return "done";
+  }
 }
 
 async function within<T>(promise: Promise<T>, otherwise: string): Promise<T> {

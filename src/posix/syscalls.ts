@@ -1,5 +1,6 @@
 // The system calls Node lacks, through koffi. It is an optional dependency: every user needs a way without it.
 import { type ErrnoName, FsError, errnoName } from "./errno.ts";
+import { bindDescriptorCalls, type DescriptorCalls } from "./pass-descriptor.ts";
 
 /** fallocate(2) modes. */
 export const FALLOC_FL_KEEP_SIZE = 1;
@@ -35,7 +36,7 @@ const SOCK_DGRAM_CLOEXEC = 0o2000002;
 const MSG_DONTWAIT_NOSIGNAL = 0x4040;
 
 /** Calls that may block on a disk return a promise and run on a thread; all of them fail with FsError. */
-export interface SystemCalls {
+export interface SystemCalls extends DescriptorCalls {
   /** Registers file descriptor `fd` with the FUSE connection `device`; returns a backing id above 0. */
   backingOpen(device: number, fd: number): number;
   /** Gives a backing id back; files opened with it stay open. */
@@ -74,11 +75,12 @@ function systemError(errno: number, action: string): FsError {
     : new FsError("EIO", `Cannot ${action}: ${name}`);
 }
 
-type Koffi = typeof import("koffi");
-type Library = ReturnType<Koffi["load"]>;
+export type Koffi = (typeof import("koffi"))["default"];
+/** The C library. */
+export type Library = ReturnType<Koffi["load"]>;
 
 /** How a result below 0 becomes an FsError, at once or from a thread. */
-interface Caller {
+export interface Caller {
   readonly check: (result: number, action: string) => number;
   readonly onThread: (
     call: { async: (...args: never[]) => unknown },
@@ -111,6 +113,7 @@ async function bind(): Promise<SystemCalls> {
     ...bindIoctls(libc, caller),
     ...bindFileCalls(libc, caller, errno),
     ...bindDatagram(libc, caller),
+    ...bindDescriptorCalls(koffi, libc, caller),
     trimMemory: bindTrim(libc, caller),
   };
 }

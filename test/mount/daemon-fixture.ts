@@ -42,6 +42,9 @@ export class Place {
     AWS_SECRET_ACCESS_KEY: testLogin.secretAccessKey,
   };
 
+  /** Whose commands they are, where it is not this process's user. */
+  user: { readonly uid: number; readonly gid: number } | undefined;
+
   private constructor(folder: string, port: number) {
     this.folder = folder;
     this.mountpoint = join(folder, "mnt");
@@ -96,6 +99,7 @@ export class Place {
     const child = spawn(process.execPath, [join(top, "bin/pailfs.js"), ...argv], {
       cwd: this.folder,
       stdio: ["ignore", "pipe", "pipe"],
+      ...this.user,
       env: {
         PATH: process.env["PATH"],
         HOME: this.folder,

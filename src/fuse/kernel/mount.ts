@@ -1,21 +1,16 @@
-// mount(8) and umount(8), always in another process and never waited for synchronously: umount asks the mount for its
-// attributes first, which only this process can answer.
-import { spawn } from "node:child_process";
-import { lstat, realpath, statfs, writeFile } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
-import { FsError, toSystemFsError } from "../../posix/errno.ts";
+// Making a mount: mount(8) for root, fusermount3 for everybody else. Always in another process, see posix/unmount.ts.
+import { closeSync, constants, openSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { type ErrnoName, FsError, toSystemFsError } from "../../posix/errno.ts";
+import { runProgram } from "../../posix/run-program.ts";
+import { loadSystemCalls } from "../../posix/syscalls.ts";
+import { findFusermount } from "../../posix/unmount.ts";
 import { log } from "../../log.ts";
-import { FILE_SYSTEM_TYPE, findMount } from "./mount-table.ts";
-
-/** The environment of every program started here: fixed paths, messages in English. */
-export const commandEnvironment = {
-  PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-  LC_ALL: "C",
-};
 
 /** How to mount. */
 export interface MountDeviceOptions {
   readonly source: string;
+  /** Absolute, without symbolic links. */
   readonly mountpoint: string;
   readonly readOnly: boolean;
   readonly allowOther: boolean;
@@ -23,30 +18,9 @@ export interface MountDeviceOptions {
   readonly mountWords?: readonly string[];
 }
 
-function run(
-  command: string,
-  args: readonly string[],
-  inherited: readonly number[] = [],
-): Promise<{ readonly code: number | null; readonly output: string }> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, {
-      cwd: "/",
-      env: commandEnvironment,
-      stdio: ["ignore", "pipe", "pipe", ...inherited],
-    });
-    let output = "";
-    const collect = (text: Buffer): void => {
-      output += text.toString();
-    };
-    child.stdout?.on("data", collect);
-    child.stderr?.on("data", collect);
-    child.once("error", (error) => reject(toSystemFsError(error, `Cannot run ${command}`)));
-    child.once("close", (code) => resolve({ code, output: output.trim() }));
-  });
-}
-
-/** Mounts the open FUSE `device`; the mount answers only once INIT was. */
-export async function mountDevice(device: number, options: MountDeviceOptions): Promise<void> {
+/** Mounts with mount(8) as root, also as root of a user namespace; returns the FUSE device. The mount answers only once INIT was. */
+export async function mountAsRoot(options: MountDeviceOptions): Promise<number> {
+  const device = openDevice();
   const words = [
     // with -t fuse.pailfs util-linux 2.39 and later lose the subtype
     "subtype=pailfs",
@@ -54,104 +28,153 @@ export async function mountDevice(device: number, options: MountDeviceOptions): 
     "rootmode=40000",
     `user_id=${process.geteuid?.() ?? 0}`,
     `group_id=${process.getegid?.() ?? 0}`,
+    ...commonWords(options),
+    ...(options.mountWords ?? []),
+  ];
+  // -i: else mount(8) would look for a helper program named after the subtype
+  const flags = ["-i", "-t", "fuse", "-o", words.join(",")];
+  try {
+    const args = [...flags, "--", options.source, options.mountpoint];
+    const { code, output } = await runProgram("mount", args, { inherited: [device] });
+    if (code === 0) return device;
+    throw new FsError("EIO", `Cannot mount ${options.mountpoint}: mount said "${output}"`);
+  } catch (error) {
+    closeSync(device);
+    throw error;
+  }
+}
+
+function openDevice(): number {
+  try {
+    return openSync("/dev/fuse", constants.O_RDWR);
+  } catch (error) {
+    throw toSystemFsError(error, "Cannot use FUSE");
+  }
+}
+
+function commonWords(options: MountDeviceOptions): string[] {
+  return [
     "default_permissions",
     "nosuid",
     "nodev",
     ...(options.allowOther ? ["allow_other"] : []),
     ...(options.readOnly ? ["ro"] : []),
-    ...(options.mountWords ?? []),
   ];
-  // -i: else mount(8) would look for a helper program named after the subtype
-  const args = [
-    "-i",
-    "-t",
-    "fuse",
-    "-o",
-    words.join(","),
-    "--",
-    options.source,
-    options.mountpoint,
+}
+
+/** Mounts with fusermount3 as an ordinary user; returns the FUSE device that it hands over. Rejects with FsError. */
+export async function mountAsUser(options: MountDeviceOptions): Promise<number> {
+  const { mountpoint } = options;
+  const program = await findFusermount();
+  if (program === undefined) {
+    throw cannot(
+      mountpoint,
+      "fusermount3 is not installed, and only root mounts without it; install it (Debian: apt-get install fuse3)",
+      "EPERM",
+    );
+  }
+  const calls = await loadSystemCalls();
+  if (calls === undefined) {
+    throw cannot(
+      mountpoint,
+      "koffi is not installed for this platform, and only root mounts without it",
+      "EPERM",
+    );
+  }
+  const [ours, theirs] = calls.socketPair();
+  try {
+    // no auto_unmount: our own watchdog sees to that, and fusermount3 of libfuse before 3.15 leaves the mount
+    const { code, output } = await runProgram(
+      program,
+      ["-o", fusermountWords(options).join(","), "--", mountpoint],
+      { inherited: [theirs], variables: { _FUSE_COMMFD: "3" } },
+    );
+    if (code !== 0) throw cannot(mountpoint, ...explainFusermount(output, mountpoint));
+    return calls.receiveDescriptor(ours);
+  } finally {
+    closeSync(ours);
+    closeSync(theirs);
+  }
+}
+
+function cannot(mountpoint: string, reason: string, errno: ErrnoName): FsError {
+  return new FsError(errno, `Cannot mount on "${mountpoint}": ${reason}`);
+}
+
+/** fusermount3 ends at a word that it does not know (util/fusermount.c, mount_flags). */
+const KNOWN_WORDS = new Set(
+  "noexec,sync,atime,noatime,nodiratime,norelatime,nostrictatime,dirsync".split(","),
+);
+/** Already so, or for others than the kernel. */
+const NEEDLESS_WORDS = new Set("_netdev,relatime,diratime,nolazytime,noiversion".split(","));
+
+function fusermountWords(options: MountDeviceOptions): string[] {
+  const words = options.mountWords ?? [];
+  for (const word of words) {
+    if (KNOWN_WORDS.has(word) || NEEDLESS_WORDS.has(word)) continue;
+    log.warn("mount word %s has no effect: fusermount3 does not know it", word);
+  }
+  const source = options.source.replaceAll(/[\\,]/g, String.raw`\$&`);
+  return [
+    `fsname=${source}`,
+    "subtype=pailfs",
+    ...commonWords(options),
+    ...words.filter((word) => KNOWN_WORDS.has(word)),
   ];
-  const { code, output } = await run("mount", args, [device]);
-  if (code !== 0) {
-    throw new FsError("EIO", `Cannot mount ${options.mountpoint}: mount said "${output}"`);
-  }
 }
 
-/** Unmounts; "busy" changes nothing, unless `lazy`: then open files go on working and the name is free at once. */
-export async function unmountPath(mountpoint: string, lazy: boolean): Promise<"done" | "busy"> {
-  // -c: no look at the mount itself, which may be dead
-  const args = ["-i", "-c", ...(lazy ? ["-l"] : []), "--", mountpoint];
-  const { code, output } = await run("umount", args);
-  if (code === 0 || /not mounted|not found|no mount point/i.test(output)) return "done";
-  if (/busy/i.test(output)) return "busy";
-  throw new FsError("EIO", `Cannot unmount ${mountpoint}: umount said "${output}"`);
+/** What fusermount3 says, and what to do about it. */
+const explanations: readonly (readonly [RegExp, ErrnoName, (mountpoint: string) => string])[] = [
+  [
+    /user_allow_other/,
+    "EPERM",
+    () =>
+      'allow_other is for root only as long as /etc/fuse.conf has no line "user_allow_other"; let root add it, or mount without allow_other',
+  ],
+  [
+    /no write access|not owned by user/,
+    "EACCES",
+    (mountpoint) =>
+      `a user mounts only on directories of their own; let root say: chown ${process.geteuid?.()} ${mountpoint}`,
+  ],
+  [
+    /Operation not permitted/,
+    "EPERM",
+    () =>
+      "fusermount3 has to be setuid root, and a container wants --cap-add SYS_ADMIN and --device /dev/fuse",
+  ],
+  [
+    /could not determine username/,
+    "EPERM",
+    () =>
+      `user ${process.geteuid?.()} has no line in /etc/passwd and fusermount3 wants one; a container may get the host's /etc/passwd`,
+  ],
+  [
+    /Permission denied/,
+    "EACCES",
+    () => "let root give /dev/fuse to all users, as udev does: chmod 666 /dev/fuse",
+  ],
+  [
+    /fuse device not found|failed to open/,
+    "ENODEV",
+    () => "let root load the module: modprobe fuse; a container wants --device /dev/fuse",
+  ],
+];
+
+function explainFusermount(output: string, mountpoint: string): [string, ErrnoName] {
+  const said = output.replaceAll(/\S*\bfusermount3?: /g, "");
+  const found = explanations.find(([pattern]) => pattern.test(said));
+  if (found === undefined) return [`fusermount3 said "${said}"`, "EIO"];
+  const [, errno, advice] = found;
+  return [`fusermount3 said "${said}": ${advice(mountpoint)}`, errno];
 }
 
-/** The mountpoint without symlinks, a directory and not in use by us; a dead daemon's mount there is removed first. */
-export async function prepareMountpoint(mountpoint: string): Promise<string> {
-  let path: string;
-  try {
-    // the last component may be a dead mount, of which only the name can be asked
-    const parent = await realpath(dirname(mountpoint));
-    path = join(parent, basename(mountpoint));
-  } catch (error) {
-    throw toSystemFsError(error, `Cannot mount at ${mountpoint}`);
-  }
-  await removeStaleMounts(path);
-  let found;
-  try {
-    found = await lstat(path);
-  } catch (error) {
-    throw toSystemFsError(error, `Cannot mount at ${mountpoint}`);
-  }
-  if (!found.isDirectory()) {
-    throw new FsError("ENOTDIR", `Cannot mount at ${mountpoint}: it is not a directory`);
-  }
-  return path;
-}
-
-/** How long a mount that is there may take to answer before it counts as hung. */
-const ANSWER_MS = 5000;
-
-async function removeStaleMounts(path: string): Promise<void> {
-  for (;;) {
-    const mount = await findMount(path);
-    if (mount?.type !== FILE_SYSTEM_TYPE) return;
-    const state = await probe(path);
-    if (state !== "dead") {
-      throw new FsError(
-        "EBUSY",
-        `Cannot mount at ${path}: ${mount.source} is mounted there, ${state}`,
-      );
-    }
-    log.warn("removing the mount that a dead daemon left at %s", path);
-    await unmountPath(path, true);
-  }
-}
-
-/** Whether the mount at `path` answers; a dead daemon's gives ENOTCONN. */
-async function probe(path: string): Promise<"dead" | "and answers" | "and hangs"> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<"and hangs">((resolve) => {
-    timer = setTimeout(resolve, ANSWER_MS, "and hangs");
-  });
-  // not stat(2), which the kernel may answer from its cache
-  const asked = statfs(path).then(
-    () => "and answers" as const,
-    (error: NodeJS.ErrnoException) =>
-      error.code === "ENOTCONN" || error.code === "ECONNABORTED" ? "dead" : "and answers",
-  );
-  const state = await Promise.race([asked, late]);
-  clearTimeout(timer);
-  return state;
-}
-
-/** Sets how far the kernel reads ahead, 128 KiB by default; needs a writable /sys, which containers seldom have. */
+/** Sets how far the kernel reads ahead, 128 KiB by default; needs root and a writable /sys, which containers seldom have. */
 export async function setReadAhead(device: string, kibibytes: number): Promise<void> {
   try {
     await writeFile(`/sys/class/bdi/${device}/read_ahead_kb`, `${kibibytes}`);
   } catch (error) {
-    log.warn("read-ahead of the kernel stays at 128 KiB: %s", String(error));
+    const isNews = process.geteuid?.() === 0;
+    log[isNews ? "warn" : "info"]("read-ahead of the kernel stays at 128 KiB: %s", String(error));
   }
 }

@@ -2,7 +2,7 @@
 // other opens (fs/fuse/iomode.c): cached and passthrough exclude each other, passthrough has one backing file per inode.
 import { fstatSync } from "node:fs";
 import type { FileHandle } from "../../fs/file-system.ts";
-import { Errno, FsError } from "../../posix/errno.ts";
+import { Errno, errnoOf, FsError } from "../../posix/errno.ts";
 import { S_ISGID, S_ISUID } from "../../posix/stat.ts";
 import type { SystemCalls } from "../../posix/syscalls.ts";
 import { log } from "../../log.ts";
@@ -38,6 +38,17 @@ export class IoModes {
   /** Called when INIT did not grant passthrough. */
   disable(): void {
     this.#calls = undefined;
+  }
+
+  /** Asks once, after INIT, whether this process may have backing files: CAP_SYS_ADMIN of the host, which a user namespace lacks too. */
+  probe(): void {
+    try {
+      this.#calls?.backingOpen(this.#device, -1);
+    } catch (error) {
+      if (errnoOf(error) !== Errno.EPERM) return; // EBADF: there is no descriptor -1
+      this.disable();
+      log.info("passthrough is not available, bytes go through the daemon: it wants CAP_SYS_ADMIN");
+    }
   }
 
   /** The flags with which `node` can take this handle besides its other opens; undefined when it cannot. */

@@ -5,7 +5,6 @@ import { checkAnswer } from "../../../src/daemon/check-answer.ts";
 import { checkCredentials } from "../../../src/daemon/check-credentials.ts";
 import { checkDirectories } from "../../../src/daemon/check-directories.ts";
 import { checkMountpoint } from "../../../src/daemon/check-mountpoint.ts";
-import { parseMountTable } from "../../../src/daemon/mount-table.ts";
 import { commandLineOption } from "../../../src/options/given-option.ts";
 import type { MountOptions } from "../../../src/options/mount-options.ts";
 import { parseMountOptions } from "../../../src/options/parse-mount-options.ts";
@@ -153,16 +152,4 @@ test("checkAnswer() refuses a directory where nothing is mounted", async () => {
     kind: "runtime",
     message: expect.stringContaining("it is not to be seen here"),
   });
-});
-
-test("parseMountTable() undoes the kernel's escapes", () => {
-  const text = [
-    "22 1 0:20 / / rw,relatime shared:1 - ext4 /dev/root rw",
-    "90 22 0:55 / /mnt/a\\040b\\134 rw,nosuid - fuse.pailfs media:x\\043y rw,user_id=0",
-    "",
-  ].join("\n");
-  expect(parseMountTable(text)).toEqual([
-    { mountpoint: "/", type: "ext4", source: "/dev/root" },
-    { mountpoint: "/mnt/a b\\", type: "fuse.pailfs", source: "media:x#y" },
-  ]);
 });

@@ -16,6 +16,7 @@ import type { MountOptions } from "../options/mount-options.ts";
 import { nearestName } from "../options/nearest-name.ts";
 import { OptionError } from "../options/option-error.ts";
 import { parseMountOptions } from "../options/parse-mount-options.ts";
+import { descriptorOf } from "../posix/fuse-device.ts";
 import { type CommandContext, complain } from "./command-context.ts";
 import { commandNames } from "./command-names.ts";
 import { ExitCode } from "./exit-code.ts";
@@ -80,7 +81,8 @@ function sourcePrefix(source: string | undefined, { variables }: Environment): s
 function shallProtect(options: MountOptions, wish: MountWish, context: CommandContext): boolean {
   const { protectMountpoint: wanted } = options.daemon;
   // a directory that is not empty is somebody's
-  if (options.fuse.nonempty || context.environment.uid !== 0) return false;
+  if (options.fuse.nonempty || options.fuse.device !== undefined || context.environment.uid !== 0)
+    return false;
   const isBoot = wish.isHelper === true || context.serviceManager !== undefined;
   return wanted === "auto" ? isBoot : wanted;
 }
@@ -128,7 +130,8 @@ async function daemonise(start: DaemonStart, context: CommandContext): Promise<v
     signal: context.interruptible(),
   });
   try {
-    await checkAnswer(mountpoint);
+    // one whose mount cannot be seen from here has told that it was started
+    if (descriptorOf(mountpoint) === undefined) await checkAnswer(mountpoint);
   } catch (error) {
     await stopDaemon(pid, mountpoint);
     throw error;

@@ -2,6 +2,7 @@
 import { readdir, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { MountOptions } from "../options/mount-options.ts";
+import { findMountOfDevice, isFuseDevice } from "../posix/fuse-device.ts";
 import { isBelowOrEqual } from "../posix/path.ts";
 import { errnoOf, Errno } from "../posix/errno.ts";
 import { findMount, isPailfs, type MountTableEntry } from "./mount-table.ts";
@@ -18,6 +19,7 @@ export interface CheckedMountpoint {
 
 /** Removes a stale mount and rejects with StartError when the mount point cannot be used. */
 export async function checkMountpoint(options: MountOptions): Promise<CheckedMountpoint> {
+  if (options.fuse.device !== undefined) return checkDevice(options.fuse.device, options);
   const wanted = await realPathOf(options.mountpoint);
   const staleMounts = await removeStaleMounts(wanted);
   const mounted = await findMount(wanted);
@@ -35,6 +37,20 @@ export async function checkMountpoint(options: MountOptions): Promise<CheckedMou
     await checkEmpty(wanted);
   }
   return { mountpoint: wanted, staleMounts };
+}
+
+// mounted already: nothing to remove, and what is below is whoever mounted it's business
+async function checkDevice(device: number, options: MountOptions): Promise<CheckedMountpoint> {
+  if (!(await isFuseDevice(device))) {
+    throw new StartError(
+      "configuration",
+      `Cannot mount on "${options.mountpoint}": descriptor ${device} is no open /dev/fuse; start pailfs with one, or name a directory`,
+    );
+  }
+  const mount = await findMountOfDevice(device, options.source);
+  const mountpoint = mount?.mountpoint ?? options.mountpoint;
+  await checkApart(mountpoint, options);
+  return { mountpoint, staleMounts: 0 };
 }
 
 async function checkDirectory(mountpoint: string): Promise<void> {

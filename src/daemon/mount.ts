@@ -186,6 +186,7 @@ async function mountCore(
   const session = await mountKernel(core.fileSystem, {
     source: options.source,
     mountpoint: options.mountpoint,
+    device: options.fuse.device,
     readOnly: options.fuse.readOnly,
     allowOther: options.fuse.allowOther,
     mountWords: options.fuse.mountWords,

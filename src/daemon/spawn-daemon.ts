@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
+import { loadSystemCalls } from "../posix/syscalls.ts";
 import type { DaemonAnswer, DaemonStart } from "./daemon-start.ts";
 import { makeDirectory } from "./make-directory.ts";
 import { StartError } from "./start-error.ts";
@@ -18,6 +19,9 @@ export interface SpawnOptions {
 }
 
 const killAfterMs = 3000;
+
+/** Where the child finds an inherited FUSE device: behind the standard streams and the channel. */
+const DEVICE_OF_CHILD = 4;
 
 /** A daemon whose mount answers. */
 export interface SpawnedDaemon {
@@ -62,17 +66,23 @@ async function startChild(
 ): Promise<SpawnedDaemon> {
   const [program, ...words] = options.command;
   const output = errors.handle?.fd ?? "inherit";
+  const { device } = start.options.fuse;
+  // once more under its own number it would stay open in whatever the daemon runs
+  if (device !== undefined) (await loadSystemCalls())?.closeOnExec(device);
   const child = spawn(program, words, {
     detached: true,
     cwd: "/",
-    stdio: ["ignore", output, output, "ipc"],
+    stdio: ["ignore", output, output, "ipc", ...(device === undefined ? [] : [device])],
     // glibc gives each of some 30 threads an arena that keeps what it once had: 8 MiB of an idle daemon
     env: { MALLOC_ARENA_MAX: "2", ...options.variables, UV_THREADPOOL_SIZE: "16" },
     // keeps undefined fields, which JSON would drop
     serialization: "advanced",
   });
   const settled = firstAnswer(child, options, errors);
-  child.send({ ...start }, () => undefined);
+  child.send(
+    device === undefined ? { ...start } : withDevice(start, DEVICE_OF_CHILD),
+    () => undefined,
+  );
   let warning: string | undefined;
   try {
     warning = await settled;
@@ -83,6 +93,10 @@ async function startChild(
   if (child.connected) child.disconnect();
   child.unref();
   return { pid: child.pid ?? 0, warning };
+}
+
+function withDevice(start: DaemonStart, device: number): DaemonStart {
+  return { ...start, options: { ...start.options, fuse: { ...start.options.fuse, device } } };
 }
 
 async function firstAnswer(

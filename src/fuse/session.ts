@@ -145,10 +145,14 @@ async function unmountAttached(
 ): Promise<"done" | "busy"> {
   try {
     if (mount) return await unmount(mount.mountpoint, { lazy });
-    throw new FsError("EPERM", `Cannot unmount: descriptor ${device} was mounted by somebody else`);
+    throw new FsError(
+      "EPERM",
+      `Cannot unmount descriptor ${device}: whoever mounted it has to, and where is not to be seen from here`,
+    );
   } catch (error) {
     if (!isInherited || !lazy) throw error;
-    log.warn("%s: no longer serving it, whoever mounted it has to take it away", error);
+    const reason = error instanceof Error ? error.message : error;
+    log.warn("%s; it is served no longer", reason);
     connection.abandon();
     return "done";
   }

@@ -88,6 +88,8 @@ export interface FsOptions {
 }
 
 export interface FuseOptions {
+  /** Descriptor of a FUSE device that whoever started this process has mounted (a mount point /dev/fd/N). */
+  readonly device: number | undefined;
   readonly adapter: "auto" | "kernel";
   readonly passthrough: boolean | "auto";
   readonly allowOther: boolean;

@@ -1,5 +1,6 @@
 // The only maker of MountOptions, for every way to write options.
 import { join, resolve } from "node:path";
+import { descriptorOf } from "../posix/fuse-device.ts";
 import { type Environment, environmentKeys, environmentOptions } from "./environment-options.ts";
 import type { GivenOption } from "./given-option.ts";
 import { mountFolderName } from "./mount-folder.ts";
@@ -54,6 +55,7 @@ export function parseMountOptions(request: MountRequest, environment: Environmen
     spool: spoolPart(values, join(values.state_dir, folder)),
     fs: fsPart(values, environment),
     fuse: {
+      device: descriptorOf(request.mountpoint),
       adapter: values.fuse,
       passthrough: values.passthrough,
       allowOther: values.allow_other,

@@ -49,6 +49,12 @@ export async function unmount(
     if (entry === undefined) return "done";
     throw new FsError("EPERM", `Cannot unmount "${mountpoint}": ${ownerAdvice(entry.userId)}`);
   }
+  if (/must be superuser|not permitted|permission denied/i.test(output)) {
+    throw new FsError(
+      "EPERM",
+      `Cannot unmount "${mountpoint}": this process may not (${output}); let root do it`,
+    );
+  }
   throw new FsError(
     "EIO",
     `Cannot unmount "${mountpoint}": ${output === "" ? `no answer from ${program}` : output}`,

@@ -27,12 +27,18 @@ export interface BlockCache {
   close(): Promise<void>;
 }
 
+/** Gives memory of at least that many bytes, with anything in it. */
+export type TakeMemory = (bytes: number) => Uint8Array;
+
 export interface CachedObject {
   readonly version: ObjectVersion;
   /** Whether every block of [start, end) is believed present. */
   has(start: number, end: number): boolean;
-  /** Bytes [start, end) verified against their checksums, in order, or undefined when any is missing or wrong (it is dropped then). */
-  read(start: number, end: number): Promise<Uint8Array[] | undefined>;
+  /**
+   * Bytes [start, end) verified against their checksums, in order, or undefined when any is missing or wrong (it is dropped
+   * then). They lie in memory that `take` gives, or in their own.
+   */
+  read(start: number, end: number, take?: TakeMemory): Promise<Uint8Array[] | undefined>;
   /**
    * Takes bytes that came from S3, in any order but each block from its start on without gaps; whole blocks (the last may
    * be short) become present. Returns at once; over its write budget the cache drops the bytes instead of growing. The

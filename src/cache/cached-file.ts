@@ -2,11 +2,13 @@
 import { constants } from "node:fs";
 import { crc32 } from "node:zlib";
 import { Errno, errnoOf } from "../posix/errno.ts";
-import { BLOCK_SIZE } from "./block-cache.ts";
+import { BLOCK_SIZE, type TakeMemory } from "./block-cache.ts";
 import { BlockFiller } from "./block-filler.ts";
 import { BlockSet } from "./block-set.ts";
 import type { CacheContext } from "./cache-context.ts";
 import { blockCount, blockLength, type ObjectId, type ObjectRecord } from "./object-record.ts";
+
+const ownMemory: TakeMemory = (bytes) => Buffer.allocUnsafe(bytes);
 
 /**
  * Invariants: a block is in `present` only after its bytes were written; only then is it recorded. `isGone` is for ever:
@@ -79,7 +81,11 @@ export class CachedFile {
   }
 
   /** As CachedObject.read; the caller holds a use. */
-  async read(start: number, end: number): Promise<Uint8Array[] | undefined> {
+  async read(
+    start: number,
+    end: number,
+    take: TakeMemory = ownMemory,
+  ): Promise<Uint8Array[] | undefined> {
     if (!this.has(start, end)) return undefined;
     const fd = this.readFd ?? (await this.openForReading());
     if (fd === undefined) return undefined;
@@ -88,7 +94,7 @@ export class CachedFile {
     const isVerified = this.verified.hasAll(first, last);
     const from = isVerified ? start : first * BLOCK_SIZE;
     const to = isVerified ? end : Math.min((last + 1) * BLOCK_SIZE, this.size);
-    const bytes = await this.readBytes(fd, from, to);
+    const bytes = await this.readBytes(fd, from, to, take);
     if (bytes === undefined) return undefined;
     if (!isVerified && !this.verify(bytes, first, last)) return undefined;
     return [bytes.subarray(start - from, end - from)];
@@ -112,7 +118,8 @@ export class CachedFile {
     if (fd === undefined) return false;
     for (let block = 0; block < this.present.length && !this.isGone; block++) {
       const start = block * BLOCK_SIZE;
-      const bytes = await this.readBytes(fd, start, start + blockLength(this.size, block));
+      const end = start + blockLength(this.size, block);
+      const bytes = await this.readBytes(fd, start, end, ownMemory);
       if (bytes === undefined) return false;
       this.checksums[block] = crc32(bytes);
     }
@@ -206,8 +213,13 @@ export class CachedFile {
     this.context.settled(this);
   }
 
-  private async readBytes(fd: number, start: number, end: number): Promise<Buffer | undefined> {
-    const buffer = Buffer.allocUnsafe(end - start);
+  private async readBytes(
+    fd: number,
+    start: number,
+    end: number,
+    take: TakeMemory,
+  ): Promise<Uint8Array | undefined> {
+    const buffer = take(end - start).subarray(0, end - start);
     try {
       if ((await this.context.io.read(fd, buffer, start)) === buffer.length) return buffer;
       this.context.lost(this, "its file is too short");
@@ -217,7 +229,7 @@ export class CachedFile {
     return undefined;
   }
 
-  private verify(bytes: Buffer, first: number, last: number): boolean {
+  private verify(bytes: Uint8Array, first: number, last: number): boolean {
     for (let block = first; block <= last; block++) {
       if (this.verified.has(block)) continue;
       const start = (block - first) * BLOCK_SIZE;

@@ -1,5 +1,5 @@
 // The handles that DiskBlockCache.use() gives out.
-import type { CachedObject, ObjectVersion } from "./block-cache.ts";
+import type { CachedObject, ObjectVersion, TakeMemory } from "./block-cache.ts";
 import type { CachedFile } from "./cached-file.ts";
 
 /** Counts of a cache's answers. */
@@ -32,11 +32,11 @@ export class CachedUse implements CachedObject {
     return this.file.has(start, Math.min(end, this.file.size));
   }
 
-  async read(start: number, end: number): Promise<Uint8Array[] | undefined> {
+  async read(start: number, end: number, take?: TakeMemory): Promise<Uint8Array[] | undefined> {
     const stop = Math.min(end, this.file.size);
     if (start >= stop) return [];
     // the file stays open even when the use is released meanwhile
-    const bytes = await this.file.during(async () => this.file.read(start, stop));
+    const bytes = await this.file.during(async () => this.file.read(start, stop, take));
     if (bytes === undefined) this.counter.misses++;
     else {
       this.counter.hits++;

@@ -7,7 +7,7 @@ export interface DiskIo {
   open(path: string, flags: number): Promise<number>;
   close(fd: number): Promise<void>;
   /** Fills `buffer` from `position` on; resolves to the bytes read, fewer only at the end of the file. */
-  read(fd: number, buffer: Buffer, position: number): Promise<number>;
+  read(fd: number, buffer: Uint8Array, position: number): Promise<number>;
   /** Writes all of `buffers` one after the other. */
   write(fd: number, buffers: readonly Uint8Array[], position: number): Promise<void>;
   unlink(path: string): Promise<void>;
@@ -49,7 +49,7 @@ async function settle<T>(
   });
 }
 
-async function readFully(fd: number, buffer: Buffer, position: number): Promise<number> {
+async function readFully(fd: number, buffer: Uint8Array, position: number): Promise<number> {
   let done = 0;
   while (done < buffer.length) {
     const length = buffer.length - done;

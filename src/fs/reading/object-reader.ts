@@ -1,10 +1,15 @@
 // Reads one object version for all its open handles: cached blocks from disk, else segments from S3, which fill the
 // cache on the way. At most one segment covers a byte at a time, so nothing is fetched twice side by side.
-import { BLOCK_SIZE, type CachedObject, type ObjectVersion } from "../../cache/block-cache.ts";
+import {
+  BLOCK_SIZE,
+  type CachedObject,
+  type ObjectVersion,
+  type TakeMemory,
+} from "../../cache/block-cache.ts";
 import type { ObjectKey, ObjectStore } from "../../s3/object-store.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
+import type { ReadBuffers } from "./read-buffers.ts";
 import { type ReadRange, Segment } from "./segment.ts";
-import type { SegmentBuffers } from "./segment-buffers.ts";
 import { untilAborted } from "../until-aborted.ts";
 
 /** Objects up to this size come whole in one GET (8 MiB). */
@@ -16,26 +21,37 @@ const PATIENCE_MS = 200;
 /** What such a reader fetches at a time when there was none. */
 const SCARCE_SPAN = 2 * BLOCK_SIZE;
 
+/** Below this memory of its own costs less than a whole block would. */
+const SMALL_PIECE = BLOCK_SIZE / 4;
+
+/** What the readers of all objects share. */
+export interface ReadMemory {
+  readonly budget: MemoryBudget;
+  /** Of WHOLE_OBJECT bytes, for segments. */
+  readonly segments: ReadBuffers;
+  /** Of BLOCK_SIZE bytes, for what one read puts together. */
+  readonly pieces: ReadBuffers;
+}
+
 export class ObjectReader {
   readonly version: ObjectVersion;
   readonly cached: CachedObject;
   readonly #store: ObjectStore;
-  readonly #budget: MemoryBudget;
-  readonly #buffers: SegmentBuffers;
+  readonly #memory: ReadMemory;
   readonly #segments = new Set<Segment>();
+  /** A segment that waits for memory. */
+  #starting: Promise<Segment> | undefined;
 
   constructor(
     version: ObjectVersion,
     cached: CachedObject,
     store: ObjectStore,
-    budget: MemoryBudget,
-    buffers: SegmentBuffers,
+    memory: ReadMemory,
   ) {
     this.version = version;
     this.cached = cached;
     this.#store = store;
-    this.#budget = budget;
-    this.#buffers = buffers;
+    this.#memory = memory;
   }
 
   /**
@@ -43,27 +59,19 @@ export class ObjectReader {
    * by whole segments of `span` bytes at most.
    */
   async read(start: number, end: number, signal: AbortSignal, span: number): Promise<Uint8Array[]> {
-    const result: Uint8Array[] = [];
-    let position = start;
-    while (position < end) {
-      const segment =
-        this.#segmentAt(position) ?? (await this.#fromCacheOrFetch(position, end, span));
-      if (!(segment instanceof Segment)) {
-        result.push(...segment);
-        for (const piece of segment) position += piece.length;
-        continue;
-      }
-      const until = Math.min(end, segment.end);
-      const reached = segment.reached(until);
-      if (reached) await untilAborted(reached, signal);
-      // it may have been dropped between its last byte and now: ask again
-      if (!this.#segments.has(segment)) continue;
-      const lent = segment.lend(position, until);
-      // the bytes of one of several segments have to wait for the others
-      result.push(position === start && until === end ? lent : new Uint8Array(lent));
-      position = until;
+    const { pieces } = this.#memory;
+    const taken: Uint8Array[] = [];
+    const take: TakeMemory = (bytes) => {
+      if (bytes < SMALL_PIECE) return Buffer.allocUnsafe(bytes);
+      const piece = pieces.take(Math.max(bytes, BLOCK_SIZE));
+      taken.push(piece);
+      return piece;
+    };
+    try {
+      return await this.#gather(start, end, signal, span, take);
+    } finally {
+      for (const piece of taken) pieces.give(piece, pieces.turn);
     }
-    return result;
   }
 
   /** Starts fetching what is missing of [start, end), if the memory budget allows; returns whether all of it is there or on its way. */
@@ -76,7 +84,7 @@ export class ObjectReader {
       else if (this.cached.has(position, Math.min(position + 1, stop))) {
         position = nextBlock(position);
       } else {
-        const started = this.#fetch(position, stop, false);
+        const started = this.#fetch(position, stop);
         if (!started) return false;
         position = started.end;
       }
@@ -98,58 +106,106 @@ export class ObjectReader {
     this.cached.release();
   }
 
+  async #gather(
+    start: number,
+    end: number,
+    signal: AbortSignal,
+    span: number,
+    take: TakeMemory,
+  ): Promise<Uint8Array[]> {
+    const result: Uint8Array[] = [];
+    let position = start;
+    while (position < end) {
+      const segment =
+        this.#segmentAt(position) ?? (await this.#fromCacheOrFetch(position, end, span, take));
+      if (!(segment instanceof Segment)) {
+        result.push(...segment);
+        for (const piece of segment) position += piece.length;
+        continue;
+      }
+      const until = Math.min(end, segment.end);
+      const reached = segment.reached(until);
+      if (reached) await untilAborted(reached, signal);
+      // it may have been dropped between its last byte and now: ask again
+      if (!this.#segments.has(segment)) continue;
+      const isAll = position === start && until === end;
+      // the bytes of one of several segments have to wait for the others, but not in the way of their memory
+      result.push(
+        isAll
+          ? segment.lend(position, until)
+          : segment.copy(position, until, take(until - position)),
+      );
+      position = until;
+    }
+    return result;
+  }
+
   async #fromCacheOrFetch(
     position: number,
     end: number,
     span: number,
+    take: TakeMemory,
   ): Promise<Segment | Uint8Array[]> {
     let until = Math.min(nextBlock(position), end);
     if (this.cached.has(position, until)) {
       while (until < end && this.cached.has(until, Math.min(nextBlock(until), end))) {
         until = Math.min(nextBlock(until), end);
       }
-      const bytes = await this.cached.read(position, until);
+      const bytes = await this.cached.read(position, until, take);
       if (bytes) return bytes;
       const meanwhile = this.#segmentAt(position);
       if (meanwhile) return meanwhile;
     }
-    let limit = Math.min(position - (position % BLOCK_SIZE) + span, this.version.size);
-    if (limit - position >= WHOLE_OBJECT) {
-      const hasRoom = await this.#untilRoom(limit - position);
+    // reads of one reader come several at a time: one of them waits for the memory of all
+    while (this.#starting) {
+      await this.#starting;
       const meanwhile = this.#segmentAt(position);
       if (meanwhile) return meanwhile;
-      if (!hasRoom) limit = Math.min(limit, position + SCARCE_SPAN);
     }
-    const started = this.#fetch(
-      position,
-      Math.max(limit, Math.min(end, nextBlock(position))),
-      true,
-    );
+    const from = position - (position % BLOCK_SIZE);
+    const limit = Math.min(from + span, this.version.size);
+    const least = Math.min(end, nextBlock(position));
+    if (limit - from < WHOLE_OBJECT) return this.#fetchNow(position, Math.max(limit, least), 0);
+    const { budget } = this.#memory;
+    const grant = budget.grant(limit - from, PATIENCE_MS);
+    if (grant === true) return this.#fetchNow(position, limit, limit - from);
+    const start = async (): Promise<Segment> => {
+      const granted = (await grant) ? limit - from : 0;
+      const meanwhile = this.#segmentAt(position);
+      if (meanwhile) {
+        budget.release(granted);
+        return meanwhile;
+      }
+      const until = granted > 0 ? limit : Math.max(from + SCARCE_SPAN, least);
+      return this.#fetchNow(position, until, granted);
+    };
+    const starting = start().finally(() => (this.#starting = undefined));
+    this.#starting = starting;
+    return starting;
+  }
+
+  /** As #fetch, for someone who waits. */
+  #fetchNow(position: number, limit: number, granted: number): Segment {
+    const started = this.#fetch(position, limit, granted);
     if (!started) throw new Error("A read that someone waits for got no segment");
     return started;
   }
 
-  /** Resolves to whether the bytes fit into the budget now; waits for that for a while. */
-  async #untilRoom(bytes: number): Promise<boolean> {
-    const until = Date.now() + PATIENCE_MS;
-    for (let leftMs = PATIENCE_MS; leftMs > 0; leftMs = until - Date.now()) {
-      const room = this.#budget.room(bytes, leftMs);
-      if (!room) return true;
-      await room;
-    }
-    return false;
-  }
-
-  /** A segment from the start of the block at `position` up to what is already there or on its way. */
-  #fetch(position: number, limit: number, always: boolean): Segment | undefined {
+  /**
+   * A segment from the start of the block at `position` up to what is already there or on its way. Without `granted`, what
+   * the memory budget has given a caller so far, nobody waits for it, and it may be refused.
+   */
+  #fetch(position: number, limit: number, granted?: number): Segment | undefined {
     const start = this.#startFor(position);
     const wanted = Math.min(blockEnd(limit), this.version.size);
     let end = Math.min(nextBlock(start), this.version.size);
     while (end < wanted && !this.#segmentAt(end) && !this.cached.has(end, end + 1)) {
       end = Math.min(nextBlock(end), this.version.size);
     }
-    if (!this.#budget.reserve(end - start, always)) return undefined;
-    const segment = new Segment(start, end, this.#budget, this.#buffers, (gone) =>
+    const lacking = end - start - (granted ?? 0);
+    if (lacking < 0) this.#memory.budget.release(-lacking);
+    else if (!this.#memory.budget.reserve(lacking, granted !== undefined)) return undefined;
+    const segment = new Segment(start, end, this.#memory.budget, this.#memory.segments, (gone) =>
       this.#segments.delete(gone),
     );
     this.#segments.add(segment);

@@ -1,10 +1,10 @@
 // One ObjectReader per object version that is open, shared by its handles.
-import type { BlockCache, ObjectVersion } from "../../cache/block-cache.ts";
+import { BLOCK_SIZE, type BlockCache, type ObjectVersion } from "../../cache/block-cache.ts";
 import type { ObjectStore } from "../../s3/object-store.ts";
 import { log } from "../../log.ts";
 import { MemoryBudget } from "./memory-budget.ts";
-import { ObjectReader, WHOLE_OBJECT } from "./object-reader.ts";
-import { SegmentBuffers } from "./segment-buffers.ts";
+import { ObjectReader, type ReadMemory, WHOLE_OBJECT } from "./object-reader.ts";
+import { ReadBuffers } from "./read-buffers.ts";
 
 interface Use {
   readonly reader: ObjectReader;
@@ -15,14 +15,16 @@ export class ObjectReaders {
   readonly #uses = new Map<string, Use>();
   readonly #store: ObjectStore;
   readonly #cache: BlockCache;
-  readonly #budget: MemoryBudget;
-  readonly #buffers: SegmentBuffers;
+  readonly #memory: ReadMemory;
 
   constructor(store: ObjectStore, cache: BlockCache, memoryLimit: number) {
     this.#store = store;
     this.#cache = cache;
-    this.#budget = new MemoryBudget(memoryLimit);
-    this.#buffers = new SegmentBuffers(WHOLE_OBJECT, memoryLimit);
+    this.#memory = {
+      budget: new MemoryBudget(memoryLimit),
+      segments: new ReadBuffers(WHOLE_OBJECT, memoryLimit),
+      pieces: new ReadBuffers(BLOCK_SIZE, memoryLimit / 8),
+    };
   }
 
   /** Counts one use of the version; release() ends it. */
@@ -34,7 +36,7 @@ export class ObjectReaders {
       return use.reader;
     }
     const cached = this.#cache.use(version);
-    const reader = new ObjectReader(version, cached, this.#store, this.#budget, this.#buffers);
+    const reader = new ObjectReader(version, cached, this.#store, this.#memory);
     this.#uses.set(id, { reader, users: 1 });
     return reader;
   }

@@ -2,7 +2,7 @@
 import { BLOCK_SIZE, type CachedObject } from "../../cache/block-cache.ts";
 import type { ByteRange } from "../../s3/object-store.ts";
 import type { Evictable, MemoryBudget } from "./memory-budget.ts";
-import type { SegmentBuffers } from "./segment-buffers.ts";
+import type { ReadBuffers } from "./read-buffers.ts";
 
 interface Waiter {
   readonly until: number;
@@ -22,17 +22,17 @@ export class Segment implements Evictable {
   readonly start: number;
   readonly end: number;
   readonly #budget: MemoryBudget;
-  readonly #buffers: SegmentBuffers;
+  readonly #buffers: ReadBuffers;
   readonly #onGone: (segment: Segment) => void;
   readonly #abort = new AbortController();
-  readonly #bytes: Uint8Array;
+  readonly #memory: Uint8Array;
   #received: number;
   /** Up to where the cache was given the bytes, by whole blocks. */
   #cached: number;
   /** Writes of the cache that still need the memory, and the load itself. */
   #users = 0;
-  /** Bytes handed out: all of them means that a reader has passed. */
   #lent = 0;
+  #lentIn = -1;
   #waiters: Waiter[] = [];
   #state: "loading" | "complete" | "gone" = "loading";
 
@@ -41,7 +41,7 @@ export class Segment implements Evictable {
     start: number,
     end: number,
     budget: MemoryBudget,
-    buffers: SegmentBuffers,
+    buffers: ReadBuffers,
     onGone: (segment: Segment) => void,
   ) {
     this.start = start;
@@ -50,8 +50,17 @@ export class Segment implements Evictable {
     this.#cached = start;
     this.#budget = budget;
     this.#buffers = buffers;
-    this.#bytes = buffers.take(end - start);
+    this.#memory = buffers.take(end - start);
     this.#onGone = onGone;
+  }
+
+  get bytes(): number {
+    return this.end - this.start;
+  }
+
+  /** All of them means that a reader has passed. */
+  get lent(): number {
+    return this.#lent;
   }
 
   /** Fetches and passes each block on to the cache; resolves when complete, rejects with the error its readers get. */
@@ -64,7 +73,7 @@ export class Segment implements Evictable {
         this.#wake();
         this.#pass(cached);
       };
-      await read(range, this.#bytes, arrived, this.#abort.signal);
+      await read(range, this.#memory, arrived, this.#abort.signal);
       if (this.#abort.signal.aborted) {
         this.evict();
         return;
@@ -88,9 +97,14 @@ export class Segment implements Evictable {
 
   /** The arrived bytes [from, to), lent until the event loop's next turn; `reached(to)` must have resolved. */
   lend(from: number, to: number): Uint8Array {
-    this.#lent += to - from;
-    this.#offer();
-    return this.#bytes.subarray(from - this.start, to - this.start);
+    this.#lentIn = this.#buffers.turn;
+    return this.#view(from, to);
+  }
+
+  /** The same bytes as a copy in `memory`. */
+  copy(from: number, to: number, memory: Uint8Array): Uint8Array {
+    memory.set(this.#view(from, to));
+    return memory.subarray(0, to - from);
   }
 
   /** Only when complete and offered, or when loading has failed. */
@@ -106,6 +120,12 @@ export class Segment implements Evictable {
   cancel(): void {
     if (this.#state === "loading") this.#abort.abort();
     else this.evict();
+  }
+
+  #view(from: number, to: number): Uint8Array {
+    this.#lent += to - from;
+    this.#offer();
+    return this.#memory.subarray(from - this.start, to - this.start);
   }
 
   #fail(error: Error): void {
@@ -131,7 +151,7 @@ export class Segment implements Evictable {
       const from = this.#cached;
       const to = Math.min(from - (from % BLOCK_SIZE) + BLOCK_SIZE, whole);
       this.#cached = to;
-      const writing = cached.write(from, this.#bytes.subarray(from - this.start, to - this.start));
+      const writing = cached.write(from, this.#memory.subarray(from - this.start, to - this.start));
       if (writing === undefined) continue;
       this.#users += 1;
       void writing.then(() => this.#unuse());
@@ -148,12 +168,11 @@ export class Segment implements Evictable {
   /** Complete, and written by the cache: may be dropped when memory is short. */
   #offer(): void {
     if (this.#state !== "complete" || this.#users > 0) return;
-    this.#budget.offer(this, this.#lent >= this.end - this.start);
+    this.#budget.offer(this);
   }
 
-  /** Whoever was lent bytes in this turn of the event loop has used them by its end. */
   #giveBack(): void {
-    this.#budget.release(this.end - this.start);
-    setImmediate(() => this.#buffers.give(this.#bytes));
+    this.#buffers.give(this.#memory, this.#lentIn);
+    this.#budget.release(this.bytes);
   }
 }

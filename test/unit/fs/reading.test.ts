@@ -1,5 +1,6 @@
 /* oxlint-disable vitest/expect-expect -- fails() expects */
 // How bytes of objects are fetched: nothing twice, nothing mixed, no more than asked for.
+import { setTimeout as delay } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { O_RDONLY, O_RDWR } from "../../../src/posix/open-flags.ts";
 import { fails, readFile, writeFile } from "../../posix/suite/context.ts";
@@ -108,6 +109,31 @@ test("readers of more than the memory holds get the right bytes, across segments
   };
   await Promise.all([0, 11, 23, 41, 57, 83].map(async (mib) => reader(mib * MIB)));
   await file.close();
+});
+
+// BUG: reading ahead dropped what other readers had not come to yet, so that they read it back from the disk.
+test("eight readers, slower than S3, take their bytes from memory, not back from the cache", async () => {
+  const core = await testCore();
+  const size = 40 * MIB;
+  const names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+  for (const name of names) core.s3.putRamp(name, size);
+  const driver = driverOf(core);
+  await Promise.all(
+    names.map(async (name) => {
+      const file = await driver.open(`/${name}`, O_RDONLY);
+      for (let at = 0; at < size; at += MIB) {
+        const bytes = await file.read(at, MIB);
+        expect(bytes.length).toBe(MIB);
+        expect(bytes[0]).toBe(at % 251);
+        await delay(5);
+      }
+      await file.close();
+    }),
+  );
+  // 40 while the cache's disk keeps up
+  expect(core.s3.count("GET")).toBeLessThan(80);
+  // of 320 reads; 221 of them before
+  expect(core.core.status().cache.hits).toBeLessThan(100);
 });
 
 test("a reader never mixes two versions: ESTALE once somebody replaced the object", async () => {

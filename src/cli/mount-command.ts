@@ -58,7 +58,7 @@ export async function mountCommand(wish: MountWish, context: CommandContext): Pr
 
   const checked = await checkMountpoint(options);
   if (checked.staleMounts > 0) complain(context, `removed a dead mount from ${checked.mountpoint}`);
-  await checkDirectories(options);
+  for (const warning of await checkDirectories(options)) complain(context, warning);
   await checkCredentials(options, environment);
   if (shallProtect(options, wish, context)) await protectMountpoint(checked.mountpoint);
   const start: DaemonStart = {

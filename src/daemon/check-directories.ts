@@ -1,14 +1,20 @@
-import { rm, writeFile } from "node:fs/promises";
+import { rm, rmdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { MountOptions } from "../options/mount-options.ts";
 import { errnoOf, Errno } from "../posix/errno.ts";
+import { checkForeignFiles, hasJournal, warningsAboutDisk } from "./check-state-directory.ts";
 import { makeDirectory } from "./make-directory.ts";
 import { type FailureKind, StartError } from "./start-error.ts";
 
-/** Makes the folders of cache and state, and rejects with StartError when one cannot be written. */
-export async function checkDirectories(options: MountOptions): Promise<void> {
+/**
+ * Makes the folders of cache and state, and rejects with StartError when one cannot be used; resolves to what whoever
+ * mounts should hear though they can, one line each.
+ */
+export async function checkDirectories(options: MountOptions): Promise<readonly string[]> {
+  await checkForeignFiles(options);
   await checkWritable("cache_dir", options.cache.directory);
   await checkWritable("state_dir", options.spool.stateDirectory);
+  return warningsAboutDisk(options);
 }
 
 const kinds = new Map<number, FailureKind>([
@@ -26,6 +32,12 @@ async function checkWritable(option: string, directory: string): Promise<void> {
     await writeFile(probe, "pailfs");
     await rm(probe);
   } catch (error) {
+    // what there was no room for leaves an empty file
+    await rm(probe, { force: true }).catch(() => undefined);
+    // the queue of the last mount may be what takes the room: this one gives it back
+    if (errnoOf(error) === Errno.ENOSPC && (await hasJournal(directory))) return;
+    // only what is empty, and so was made just now or is of no use
+    await rmdir(directory).catch(() => undefined);
     const reason = error instanceof Error ? error.message.replace(/, .*$/, "") : String(error);
     throw new StartError(
       kinds.get(errnoOf(error) ?? 0) ?? "configuration",

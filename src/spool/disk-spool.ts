@@ -9,7 +9,7 @@ import { DirectorySync } from "./directory-sync.ts";
 import { type OpenFileHost, OpenStagedFile } from "./open-staged-file.ts";
 import { quarantineFile } from "./quarantine.ts";
 import { Room, type RoomOptions } from "./room.ts";
-import { type NewFile, SpareFiles } from "./spare-files.ts";
+import { type NewFile, SpareFiles, STAGED_ID } from "./spare-files.ts";
 import type { StagedFile } from "./spool.ts";
 import type { QuarantineNote, StagedFiles } from "./staged-files.ts";
 
@@ -188,8 +188,12 @@ export class DiskSpool implements StagedFiles {
     const found: { id: string; size: number }[] = [];
     try {
       const all = await readdir(this.#directory);
+      const foreign = all.filter((name) => !STAGED_ID.test(name));
+      // nobody's to delete but theirs who put them there
+      if (foreign.length > 0) log.warn("Left alone in %j: %j", this.#directory, foreign);
       const ids = all.filter(
-        (id) => !spares.has(id) && !this.#open.has(id) && !this.#closed.has(id),
+        (id) =>
+          STAGED_ID.test(id) && !spares.has(id) && !this.#open.has(id) && !this.#closed.has(id),
       );
       for (let start = 0; start < ids.length; start += STATS_AT_ONCE) {
         const stats = ids.slice(start, start + STATS_AT_ONCE).map(async (id) => {

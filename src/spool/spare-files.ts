@@ -5,6 +5,9 @@ import { join } from "node:path";
 import { errnoOf, Errno, toSystemFsError } from "../posix/errno.ts";
 import type { DirectorySync } from "./directory-sync.ts";
 
+/** What staged files are called: the run that made them, and a number. */
+export const STAGED_ID = /^[0-9a-z]{9}-[0-9a-z]{7}$/;
+
 /** A new, empty, open file. */
 export interface NewFile {
   readonly id: string;

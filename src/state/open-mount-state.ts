@@ -142,13 +142,13 @@ function checkMeta(meta: JournalMeta, identity: string, directory: string): void
   if (meta.schema > JOURNAL_SCHEMA) {
     throw new FsError(
       "EINVAL",
-      `Cannot use the state in "${directory}": a newer pailfs wrote it (schema ${meta.schema}, known ${JOURNAL_SCHEMA})`,
+      `Cannot use the state in "${directory}": a newer pailfs wrote it (schema ${meta.schema}, known ${JOURNAL_SCHEMA}); update pailfs, or choose another --state-dir`,
     );
   }
   if (meta.identity !== identity) {
     throw new FsError(
       "EINVAL",
-      `Cannot use the state in "${directory}": it belongs to "${meta.identity}", wanted "${identity}"`,
+      `Cannot use the state in "${directory}": it belongs to ${meta.identity}, wanted ${identity}; choose another --state-dir`,
     );
   }
 }

@@ -9,6 +9,7 @@ import { Connection } from "./kernel/connection.ts";
 import { type AttachedDevice, attachDevice, inheritDevice } from "./kernel/attach.ts";
 import { setReadAhead } from "./kernel/mount.ts";
 import { Notifications } from "./kernel/notifications.ts";
+import { Pruner } from "./kernel/pruner.ts";
 import type { InitReply } from "./kernel/reply.ts";
 import { startWatchdog } from "./kernel/watchdog.ts";
 
@@ -51,6 +52,8 @@ export interface KernelMountOptions {
   readonly readAheadKb: number;
   /** Whether a process stays behind that removes the mount when this one is killed; true unless said otherwise. */
   readonly watchdog?: boolean;
+  /** Names that the kernel may keep before it is asked for old ones back; 200,000 unless said otherwise. */
+  readonly mostNames?: number;
   /** How requests are read; "pool" is what "auto" falls back to. */
   readonly reader?: "auto" | "pool";
 }
@@ -86,6 +89,7 @@ export async function mountKernel(
   const isWatched = mount !== undefined && !isInherited && options.watchdog !== false;
   const dismissWatchdog = isWatched ? await startWatchdog(mount) : () => {};
   const connection = new Connection(device, adapter, options.reader);
+  new Pruner(adapter.nodes, (message) => connection.notify(message), options.mostNames).start();
   const session = createSession({ adapter, connection, attached, fileSystem, dismissWatchdog });
   try {
     const init = await within(granted, "the kernel did not start the protocol");

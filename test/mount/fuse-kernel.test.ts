@@ -1,6 +1,7 @@
 // What the kernel asks of the adapter, beyond what the POSIX suite sees.
 import { execFile, spawn } from "node:child_process";
 import { mkdir, readdir, readFile, rename, stat, writeFile } from "node:fs/promises";
+import { release } from "node:os";
 import { promisify } from "node:util";
 import { afterEach, expect, test } from "vitest";
 import { Agent } from "../support/mount/agent.ts";
@@ -80,6 +81,25 @@ test("when the kernel has forgotten everything the tables are back at the root",
     return nodes === 1 && files === 0 && directories === 0;
   });
 });
+
+// FUSE_NOTIFY_PRUNE is of Linux 6.18
+const [major = 0, minor = 0] = release().split(".").map(Number);
+test.runIf(major > 6 || (major === 6 && minor >= 18))(
+  "the kernel gives old names back when there are many, but for those in use",
+  async () => {
+    const mounted = await mount({ mount: { mostNames: 500 } });
+    await mkdir(mounted.path("d"));
+    const other = agent();
+    await other.run("f = open(p, 'w')", { p: mounted.path("d/kept") });
+    for (let n = 0; n < 2000; n++) await writeFile(mounted.path(`d/f${n}`), "");
+    await run("ls", ["-l", mounted.path("d")]);
+    await waitUntil("old names are gone", async () => (await mounted.counts()).nodes <= 560);
+    await other.run("f.write('still here'); f.close()");
+    expect(await readFile(mounted.path("d/kept"), "utf8")).toBe("still here");
+    expect(await readdir(mounted.path("d"))).toHaveLength(2001);
+    expect((await stat(mounted.path("d/f0"))).size).toBe(0);
+  },
+);
 
 test.each(["SIGINT", "SIGKILL"] as const)(
   "%s to a caller aborts the lookup it waits for",

@@ -107,6 +107,8 @@ export const SetattrValid = {
 export const Notify = {
   INVAL_INODE: 2,
   INVAL_ENTRY: 3,
+  /** Since Linux 6.18. */
+  PRUNE: 9,
 } as const;
 
 export const ROOT_NODEID = 1;

@@ -16,6 +16,10 @@ export class NodeTable {
   readonly root = new Node(ROOT_NODEID, undefined, "", rootStat);
   readonly #nodes = new Map<number, Node>();
   #lastNodeid = ROOT_NODEID;
+  /** Where idle() goes on: at older nodes first. */
+  #cursor: Iterator<Node> = this.#nodes.values();
+  /** Called after a node was made. */
+  onCreate: () => void = () => {};
 
   constructor() {
     this.root.attached = true;
@@ -25,6 +29,22 @@ export class NodeTable {
   /** Nodes alive, the root included. */
   get size(): number {
     return this.#nodes.size;
+  }
+
+  /** Nodes ever made: the highest nodeid. */
+  get made(): number {
+    return this.#lastNodeid;
+  }
+
+  /** Up to `count` nodeids that nothing here needs but the kernel may; another call goes on behind them, and in the end anew. */
+  idle(count: number): number[] {
+    const found: number[] = [];
+    for (let looked = this.#nodes.size; looked > 0 && found.length < count; looked -= 1) {
+      const { value: node, done } = this.#cursor.next() as IteratorResult<Node, undefined>;
+      if (done === true) this.#cursor = this.#nodes.values();
+      else if (node !== this.root && isIdle(node)) found.push(node.nodeid);
+    }
+    return found;
   }
 
   /** ESTALE for an id that is not alive. */
@@ -162,6 +182,7 @@ export class NodeTable {
   #create(parent: Node, name: string, stat: Stat): Node {
     const node = new Node(++this.#lastNodeid, parent, name, stat);
     this.#nodes.set(node.nodeid, node);
+    this.onCreate();
     return node;
   }
 
@@ -200,8 +221,11 @@ export class NodeTable {
 }
 
 function isUnused(node: Node): boolean {
+  return node.nlookup === 0 && isIdle(node);
+}
+
+function isIdle(node: Node): boolean {
   return (
-    node.nlookup === 0 &&
     node.stashes === 0 &&
     node.files.size === 0 &&
     node.directories.size === 0 &&

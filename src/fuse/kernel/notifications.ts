@@ -35,6 +35,16 @@ export function encodeInvalEntry(parent: number, name: string): Buffer {
   return message;
 }
 
+/** Asks for nodes back, each unless it is in use (struct fuse_notify_prune_out). */
+export function encodePrune(nodeids: readonly number[]): Buffer {
+  const message = header(OUT_HEADER_SIZE + 16 + 8 * nodeids.length, Notify.PRUNE);
+  message.writeUInt32LE(nodeids.length, OUT_HEADER_SIZE);
+  for (const [i, nodeid] of nodeids.entries()) {
+    writeU64(message, OUT_HEADER_SIZE + 16 + 8 * i, nodeid);
+  }
+  return message;
+}
+
 /** Tells the kernel what changed behind its back; what it does not know is left out. */
 export class Notifications {
   readonly #nodes: NodeTable;

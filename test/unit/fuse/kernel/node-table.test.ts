@@ -170,3 +170,14 @@ test("100,000 lookups and forgets leave nothing", () => {
   expect(table.size).toBe(4);
   expect(e.children.size + e.former.size).toBe(1);
 });
+
+test("idle() tells nodes that nothing here needs, the oldest first, and goes round", () => {
+  const table = new NodeTable();
+  const d = table.bind(table.root, "d", directory(2));
+  const nodes = [3, 4, 5, 6].map((ino) => table.bind(d, `f${ino}`, statOf(ino)));
+  const ids = nodes.map((node) => node.nodeid);
+  nodes[1]?.addFile({} as OpenFile);
+  expect(table.idle(2)).toEqual([ids[0], ids[2]]);
+  expect(table.idle(2)).toEqual([ids[3], ids[0]]);
+  expect(new NodeTable().idle(10)).toEqual([]);
+});

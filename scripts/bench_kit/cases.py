@@ -305,4 +305,23 @@ CASES = (
         "8 curls, each a share of the pages",
         alone=True,
     ),
+    Case(
+        "core-lookups",
+        "Lookups of random names among 1,000,000, in the core without a mount",
+        0,
+        crawling.core_lookups,
+        (
+            Metric("lookup", "a name that is there, mean", "us"),
+            Metric("miss", "an absent name, mean", "us"),
+            Metric("memory", "RssAnon", "MiB"),
+            Metric("bytes", "index, bytes per name", "count"),
+        ),
+        (
+            _at_most("lookup", 0.00001, "<= 10 us", "us"),
+            _at_most("miss", 0.00001, "absent: <= 10 us", "us"),
+            _at_most("memory", 200, "RssAnon <= 200 MiB", "MiB"),
+            _at_most("bytes", 300, "index <= 300 bytes per name", "count"),
+        ),
+        alone=True,
+    ),
 )

@@ -9,6 +9,7 @@ import random
 import socket
 import statistics
 import subprocess
+import tempfile
 import threading
 import time
 import urllib.parse
@@ -19,6 +20,7 @@ from .run import MIB, Result, Run
 from .s3_server import S3Server
 
 _BUCKET = "names"
+_CORE_LOOKUPS = pathlib.Path(__file__).parent / "core_lookups.js"
 _CURLS = 8
 _STATS = 2000
 _CLOSE_EVERY = 0.05
@@ -93,6 +95,27 @@ def crawl_bound(run: Run) -> dict[str, float]:
         if any(curl.wait() != 0 for curl in curls):
             raise RuntimeError("curl failed")
         return {"crawl": time.monotonic() - started, "lists": float(len(starts))}
+
+
+def core_lookups(run: Run, _system: FileSystem) -> Result:
+    """Lookups of random names in a core that knows a whole bucket, without a mount; each path has several names."""
+    with _served(run) as (server, _made), tempfile.TemporaryDirectory(dir=run.work) as folder:
+        os.mkdir(f"{folder}/mnt")
+        login = server.client.login
+        keys = {
+            "AWS_ACCESS_KEY_ID": login.access_key,
+            "AWS_SECRET_ACCESS_KEY": login.secret_key,
+        }
+        # the flags of the daemon
+        node = ["node", "--max-semi-space-size=1", "--heap-growing-percent=100"]
+        done = subprocess.run(
+            [*node, str(_CORE_LOOKUPS), server.endpoint, _BUCKET, folder],
+            env={**os.environ, **keys},
+            check=True,
+            stdout=subprocess.PIPE,
+            timeout=_LIMIT,
+        )
+        return Result(json.loads(done.stdout), {})
 
 
 @contextlib.contextmanager

@@ -27,10 +27,8 @@ const SMALL_PIECE = BLOCK_SIZE / 4;
 /** What the readers of all objects share. */
 export interface ReadMemory {
   readonly budget: MemoryBudget;
-  /** Of WHOLE_OBJECT bytes, for segments. */
-  readonly segments: ReadBuffers;
-  /** Of BLOCK_SIZE bytes, for what one read puts together. */
-  readonly pieces: ReadBuffers;
+  /** Of whole blocks: the segments' memory, and besides the budget what single reads put together. */
+  readonly buffers: ReadBuffers;
 }
 
 export class ObjectReader {
@@ -59,18 +57,18 @@ export class ObjectReader {
    * by whole segments of `span` bytes at most.
    */
   async read(start: number, end: number, signal: AbortSignal, span: number): Promise<Uint8Array[]> {
-    const { pieces } = this.#memory;
+    const { buffers } = this.#memory;
     const taken: Uint8Array[] = [];
     const take: TakeMemory = (bytes) => {
       if (bytes < SMALL_PIECE) return Buffer.allocUnsafe(bytes);
-      const piece = pieces.take(Math.max(bytes, BLOCK_SIZE));
+      const piece = buffers.take(blockEnd(bytes));
       taken.push(piece);
       return piece;
     };
     try {
       return await this.#gather(start, end, signal, span, take);
     } finally {
-      for (const piece of taken) pieces.give(piece, pieces.turn);
+      for (const piece of taken) buffers.give(piece, buffers.turn);
     }
   }
 
@@ -205,7 +203,7 @@ export class ObjectReader {
     const lacking = end - start - (granted ?? 0);
     if (lacking < 0) this.#memory.budget.release(-lacking);
     else if (!this.#memory.budget.reserve(lacking, granted !== undefined)) return undefined;
-    const segment = new Segment(start, end, this.#memory.budget, this.#memory.segments, (gone) =>
+    const segment = new Segment(start, end, this.#memory.budget, this.#memory.buffers, (gone) =>
       this.#segments.delete(gone),
     );
     this.#segments.add(segment);

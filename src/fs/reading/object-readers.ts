@@ -22,8 +22,7 @@ export class ObjectReaders {
     this.#cache = cache;
     this.#memory = {
       budget: new MemoryBudget(memoryLimit),
-      segments: new ReadBuffers(WHOLE_OBJECT, memoryLimit),
-      pieces: new ReadBuffers(BLOCK_SIZE, memoryLimit / 8),
+      buffers: new ReadBuffers(BLOCK_SIZE, memoryLimit + WHOLE_OBJECT),
     };
   }
 

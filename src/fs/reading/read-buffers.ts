@@ -8,29 +8,35 @@ const IDLE_MS = 2000;
 /** NODE_DEBUG=pailfs-poison: tests then see who still looks at memory that was given back. */
 const isPoisoned = debuglog("pailfs-poison").enabled;
 
-/** Buffers of one size. */
+/** Buffers of whole units; others are made for the occasion. */
 export class ReadBuffers {
-  readonly #size: number;
+  readonly #unit: number;
   readonly #limit: number;
-  /** Of this size, taken and not given back. */
+  /** Bytes that were taken and not given back. */
   #taken = 0;
-  #spare: Uint8Array[] = [];
+  /** Bytes in `#spare`. */
+  #kept = 0;
+  /** By size. */
+  readonly #spare = new Map<number, Uint8Array[]>();
   #idle: NodeJS.Timeout | undefined;
   /** Turns of the event loop, counted only while somebody asks. */
   #turn = 0;
   #isCounting = false;
 
-  /** In bytes: `size` of each buffer, and `limit` up to which those in use and those kept for the next reader may grow. */
-  constructor(size: number, limit: number) {
-    this.#size = size;
+  /** In bytes: the `unit`, and `limit` up to which buffers in use and those kept for the next reader may grow. */
+  constructor(unit: number, limit: number) {
+    this.#unit = unit;
     this.#limit = limit;
   }
 
   /** Memory of `bytes`, with anything in it. */
   take(bytes: number): Uint8Array {
-    if (bytes !== this.#size) return Buffer.allocUnsafeSlow(bytes);
-    this.#taken += 1;
-    return this.#spare.pop() ?? Buffer.allocUnsafeSlow(bytes);
+    if (bytes % this.#unit !== 0) return Buffer.allocUnsafeSlow(bytes);
+    this.#taken += bytes;
+    const spare = this.#spare.get(bytes)?.pop();
+    if (spare !== undefined) this.#kept -= bytes;
+    this.#dropSpare();
+    return spare ?? Buffer.allocUnsafeSlow(bytes);
   }
 
   /** A number for this turn of the event loop, another one in the next. */
@@ -47,20 +53,34 @@ export class ReadBuffers {
 
   /** Takes memory back that was last lent in `turn`: whoever was lent it has used it by the end of that turn. */
   give(buffer: Uint8Array, turn: number): void {
-    if (buffer.length !== this.#size) return;
+    if (buffer.length % this.#unit !== 0) return;
     if (turn === this.turn) setImmediate(() => this.#keep(buffer));
     else this.#keep(buffer);
   }
 
   #keep(buffer: Uint8Array): void {
-    this.#taken -= 1;
-    if ((this.#taken + this.#spare.length + 1) * this.#size > this.#limit) return;
+    const { length } = buffer;
+    this.#taken -= length;
+    if (this.#taken + this.#kept + length > this.#limit) return;
     if (isPoisoned) buffer.fill(0xdb);
-    this.#spare.push(buffer);
+    const sameSize = this.#spare.get(length);
+    if (sameSize === undefined) this.#spare.set(length, [buffer]);
+    else sameSize.push(buffer);
+    this.#kept += length;
     this.#idle ??= setTimeout(() => {
       this.#idle = undefined;
-      this.#spare = [];
+      this.#spare.clear();
+      this.#kept = 0;
     }, IDLE_MS).unref();
     this.#idle.refresh();
+  }
+
+  /** Other sizes are wanted now than before. */
+  #dropSpare(): void {
+    for (const [size, buffers] of this.#spare) {
+      while (this.#taken + this.#kept > this.#limit && buffers.pop() !== undefined) {
+        this.#kept -= size;
+      }
+    }
   }
 }

@@ -1,4 +1,5 @@
 // serving -> unmounting -> draining -> ended, whoever starts it: a signal, the control socket, umount(8) by hand.
+import { setTimeout as delay } from "node:timers/promises";
 import { log } from "../log.ts";
 import { Errno, errnoOf } from "../posix/errno.ts";
 import type { MountedFileSystem } from "./mount-contract.ts";
@@ -6,6 +7,9 @@ import type { DaemonStatus } from "./status.ts";
 
 /** How long S3 may have failed before a daemon that was told to stop leaves its queue to the next start, in ms. */
 const PATIENCE_MS = 15_000;
+
+/** How long umount(8) may go on after the connection's end: the kernel frees gigabytes of pages meanwhile, in ms. */
+const UMOUNT_MS = 30_000;
 
 /** Follows one mount to its end. `phase` only moves forward, save from `unmounting` back when that failed. */
 export class DaemonLife {
@@ -16,6 +20,8 @@ export class DaemonLife {
   #phase: DaemonStatus["phase"] = "serving";
   #stops = 0;
   #unmounted = false;
+  /** Settled unless an unmount is under way; never rejects. */
+  #unmounting: Promise<unknown> = Promise.resolve();
   #left = 0;
   readonly #abandon = new AbortController();
 
@@ -69,7 +75,9 @@ export class DaemonLife {
     if (this.#unmounted || this.#phase === "draining") return;
     this.#phase = "unmounting";
     try {
-      await this.mount.unmount({ lazy });
+      const unmounting = this.mount.unmount({ lazy });
+      this.#unmounting = unmounting.catch(() => undefined);
+      await unmounting;
       this.#unmounted = true;
     } catch (error) {
       if (this.#phase === "unmounting") this.#phase = "serving";
@@ -109,6 +117,8 @@ export class DaemonLife {
     } catch (error) {
       log.warn("not drained: %s", error instanceof Error ? error.message : error);
     }
+    // who asked for it is to get an answer before the control socket goes
+    await Promise.race([this.#unmounting, abandoned, delay(UMOUNT_MS, undefined, { ref: false })]);
     this.#left = this.mount.status().queue.length;
   }
 }

@@ -1,4 +1,5 @@
 // A mount that is not: what a MountFactory makes, for tests of everything around it.
+import { setTimeout as delay } from "node:timers/promises";
 import { once } from "node:events";
 import { mkdir } from "node:fs/promises";
 import { type Socket, createServer } from "node:net";
@@ -70,6 +71,8 @@ export class FakeMount implements MountedFileSystem {
   readonly queue = new FakeQueue();
   users = 0;
   pending = 0;
+  /** How long umount(8) goes on when the connection has ended. */
+  umountMs = 0;
   lastError: string | undefined;
   /** Since when S3 gives no answer. */
   failingSinceMs: number | undefined;
@@ -112,6 +115,7 @@ export class FakeMount implements MountedFileSystem {
     if (this.users > 0 && !lazy) throw new FsError("EBUSY", "Cannot unmount: it is in use");
     this.#detached = true;
     if (this.users === 0) this.#closed.resolve();
+    if (this.umountMs > 0) await delay(this.umountMs);
   }
 
   async drain(signal: AbortSignal): Promise<void> {

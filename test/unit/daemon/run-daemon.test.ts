@@ -153,6 +153,15 @@ describe("the control socket", () => {
     await daemon.finished;
   });
 
+  // BUG: "the daemon went away", and exit code 1, after gigabytes had been read
+  test("umount is answered when umount(8) goes on long after the connection's end", async () => {
+    const mount = new FakeMount();
+    mount.umountMs = 1500;
+    const { daemon, socket } = await start(mount);
+    expect(await callDaemon(socket, "umount", { lazy: false, wait: true })).toEqual({ left: 0 });
+    await daemon.finished;
+  });
+
   test("umount --lazy detaches a busy mount, which is served until its last user is gone", async () => {
     const mount = new FakeMount();
     mount.users = 1;

@@ -1,8 +1,9 @@
 // A Place whose commands and calls are an ordinary user's: nobody else may enter such a mount, root neither.
-import { chmod, chown, mkdir, stat } from "node:fs/promises";
+import { chmod, chown, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { Agent } from "../support/mount/agent.ts";
+import { openFuseDevice } from "../support/real-mount.ts";
 import { Place } from "./daemon-fixture.ts";
 
 /** Two users that every Linux has in /etc/passwd, as fusermount3 wants. */
@@ -35,10 +36,4 @@ export function agentOf(user: { readonly uid: number; readonly gid: number } = d
   const agent = new Agent(user);
   onTestFinished(() => agent.stop());
   return agent;
-}
-
-// udev gives it to everybody; a container may have a node that is root's alone
-async function openFuseDevice(): Promise<void> {
-  const { mode } = await stat("/dev/fuse");
-  if ((mode & 0o6) !== 0o6) await chmod("/dev/fuse", 0o666);
 }

@@ -1,6 +1,6 @@
 // A bucket of a loopback S3 in a process of its own, mounted by the real command.
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { chmod, mkdir, readFile, rm } from "node:fs/promises";
+import { chmod, chown, mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
@@ -34,6 +34,26 @@ export interface RealMount {
 
 /** Starts the server and mounts its bucket with the given command line options. */
 export async function startRealMount(...options: string[]): Promise<RealMount> {
+  return startMount(options, async () => ({ command: [], end: async () => Promise.resolve() }));
+}
+
+/** As startRealMount(), mounted by an ordinary user who may say allow_other. */
+export async function startUserMount(...options: string[]): Promise<RealMount> {
+  return startMount(options, becomeUser);
+}
+
+/** What makes a command somebody else's. */
+interface Actor {
+  /** What comes before the command. */
+  readonly command: readonly string[];
+  /** Undoes what was done for it. */
+  end(): Promise<void>;
+}
+
+async function startMount(
+  options: readonly string[],
+  prepare: (folder: string) => Promise<Actor>,
+): Promise<RealMount> {
   const folder = await dir({ unsafeCleanup: true });
   // other users must get to the mount
   await chmod(folder.path, 0o755);
@@ -41,9 +61,11 @@ export async function startRealMount(...options: string[]): Promise<RealMount> {
   const mountpoint = join(folder.path, "mnt");
   const cacheDirectory = join(folder.path, "cache");
   const stateDirectory = join(folder.path, "state");
-  await mkdir(mountpoint);
-  const pailfs = async (...args: string[]): Promise<string> => {
-    const { stdout } = await run(process.execPath, [join(top, "bin/pailfs.js"), ...args], {
+  for (const path of [mountpoint, cacheDirectory, stateDirectory]) await mkdir(path);
+  const actor = await prepare(folder.path);
+  const runAs = async (command: readonly string[], args: readonly string[]): Promise<string> => {
+    const words = [...command, process.execPath, join(top, "bin/pailfs.js"), ...args];
+    const { stdout } = await run("env", words, {
       timeout: COMMAND_MS,
       env: {
         ...process.env,
@@ -53,6 +75,7 @@ export async function startRealMount(...options: string[]): Promise<RealMount> {
     });
     return stdout;
   };
+  const pailfs = async (...args: string[]): Promise<string> => runAs([], args);
   const admin = async (path: string, body?: unknown): Promise<unknown> => {
     const init = body === undefined ? {} : { method: "POST", body: JSON.stringify(body) };
     const answer = await fetch(`${endpoint}/_admin/${path}`, init);
@@ -69,7 +92,7 @@ export async function startRealMount(...options: string[]): Promise<RealMount> {
     mount: async (...more) => {
       const places = ["--cache-dir", cacheDirectory, "--state-dir", stateDirectory];
       const all = [...places, "--min-free", "0", "--endpoint", endpoint, ...options, ...more];
-      await pailfs("mount", "bucket", mountpoint, ...all);
+      await runAs(actor.command, ["mount", "bucket", mountpoint, ...all]);
     },
     umount: async () => void (await pailfs("umount", mountpoint)),
     requests: async () => {
@@ -84,11 +107,42 @@ export async function startRealMount(...options: string[]): Promise<RealMount> {
     stop: async () => {
       if (await isMounted(mountpoint)) await mount.umount().catch(() => forceUmount(mountpoint));
       server.kill();
+      await actor.end();
       await rm(folder.path, { recursive: true, force: true });
     },
   };
   await mount.mount();
   return mount;
+}
+
+/** A user whom every Linux has in /etc/passwd, as fusermount3 wants. */
+const USER = 1;
+
+// in a mount namespace where /etc/fuse.conf allows allow_other; what is mounted in the folder is seen outside
+async function becomeUser(folder: string): Promise<Actor> {
+  await openFuseDevice();
+  for (const name of ["mnt", "cache", "state"]) await chown(join(folder, name), USER, USER);
+  const configuration = join(folder, "fuse.conf");
+  await writeFile(configuration, "user_allow_other\n");
+  await run("mount", ["--bind", folder, folder]);
+  await run("mount", ["--make-shared", folder]);
+  const script = `conf=$1; shift
+    mount --make-private "$(findmnt -n -o TARGET -T /etc/fuse.conf)" &&
+    mount --bind "$conf" /etc/fuse.conf &&
+    exec setpriv --reuid ${USER} --regid ${USER} --clear-groups "$@"`;
+  const alone = ["unshare", "--mount", "--propagation", "unchanged"];
+  return {
+    command: [...alone, "sh", "-c", script, "sh", configuration],
+    end: async () => {
+      await run("umount", ["-l", folder]);
+    },
+  };
+}
+
+/** Gives /dev/fuse to everybody, as udev does; a container may have a node that is root's alone. */
+export async function openFuseDevice(): Promise<void> {
+  const { mode } = await stat("/dev/fuse");
+  if ((mode & 0o6) !== 0o6) await chmod("/dev/fuse", 0o666);
 }
 
 /** Whether anything is mounted at `path`. */

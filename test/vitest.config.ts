@@ -69,6 +69,17 @@ export default defineConfig({
           hookTimeout: 300_000,
         },
       },
+      {
+        // a real dockerd: wants root, /dev/fuse, docker.io, docker-compose and busybox-static
+        test: {
+          name: "docker",
+          include: ["docker/**/*.test.ts"],
+          pool: "forks",
+          fileParallelism: false,
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+        },
+      },
     ],
   },
 });

@@ -149,11 +149,16 @@ function addHelperCommands(parser: Argv, context: CommandContext, run: Run): voi
           type: "boolean",
           default: false,
           describe: "The command goofys too, for lines of fstab such as goofys#bucket",
+        })
+        .option("docker", {
+          type: "boolean",
+          default: false,
+          describe: "The volume plugin of Docker too, with its units",
         }),
-    async ({ prefix, systemd, goofys }) => {
+    async ({ prefix, systemd, goofys, docker }) => {
       const { installHelpers } = await import("./install-helpers.ts");
       const root = resolve(context.environment.directory, prefix);
-      await run(async () => installHelpers({ prefix: root, systemd, goofys }, context))();
+      await run(async () => installHelpers({ prefix: root, systemd, goofys, docker }, context))();
     },
   );
   parser.command(

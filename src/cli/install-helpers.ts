@@ -11,9 +11,10 @@ import { ExitCode } from "./exit-code.ts";
 export interface HelperPlaces {
   /** The root of the file system to write to. */
   readonly prefix: string;
-  /** Whether the systemd unit and goofys's name are wanted too. */
+  /** Whether the systemd unit, goofys's name and the volume plugin of Docker are wanted too. */
   readonly systemd: boolean;
   readonly goofys: boolean;
+  readonly docker: boolean;
 }
 
 // tells our files from others'
@@ -28,14 +29,25 @@ const wrappers = [
 ];
 // mount.fuse runs it for lines such as goofys#bucket
 const goofysWrapper = { path: "usr/local/bin/goofys", script: "pailfs.js" };
-const unit = "etc/systemd/system/pailfs@.service";
+const pluginWrapper = {
+  path: "usr/local/bin/docker-volume-pailfs",
+  script: "docker-volume-pailfs.js",
+};
+const units = "etc/systemd/system";
+const mountUnits = ["pailfs@.service"];
+const pluginUnits = ["docker-volume-pailfs.service", "docker-volume-pailfs.socket"];
 
 /** Writes the files and tells which; resolves to the exit code, rejects with StartError at the first that is not ours. */
 export async function installHelpers(
-  { prefix, systemd, goofys }: HelperPlaces,
+  { prefix, systemd, goofys, docker }: HelperPlaces,
   context: CommandContext,
 ): Promise<number> {
-  for (const { path, script } of goofys ? [...wrappers, goofysWrapper] : wrappers) {
+  const wanted = [
+    ...wrappers,
+    ...(goofys ? [goofysWrapper] : []),
+    ...(docker ? [pluginWrapper] : []),
+  ];
+  for (const { path, script } of wanted) {
     const target = join(prefix, path);
     const program = join(top, "bin", script);
     if (await isLinkTo(target, program)) continue;
@@ -45,9 +57,9 @@ export async function installHelpers(
     await install(target, `#!/bin/sh\n# ${mark}\n${name}exec ${command} "$@"\n`, 0o755);
     context.stdout(`${target}\n`);
   }
-  if (systemd) {
-    const target = join(prefix, unit);
-    const text = await readFile(join(top, "scripts/systemd/pailfs@.service"), "utf8");
+  for (const unit of [...(systemd ? mountUnits : []), ...(docker ? pluginUnits : [])]) {
+    const target = join(prefix, units, unit);
+    const text = await readFile(join(top, "scripts/systemd", unit), "utf8");
     await install(target, `# ${mark}\n${text}`, 0o644);
     context.stdout(`${target}\n`);
   }
@@ -56,7 +68,9 @@ export async function installHelpers(
 
 /** Removes what installHelpers() wrote, and nothing else. */
 export async function uninstallHelpers(prefix: string, context: CommandContext): Promise<number> {
-  for (const path of [...wrappers, goofysWrapper].map((wrapper) => wrapper.path).concat(unit)) {
+  const programs = [...wrappers, goofysWrapper, pluginWrapper].map(({ path }) => path);
+  const written = [...mountUnits, ...pluginUnits].map((unit) => join(units, unit));
+  for (const path of [...programs, ...written]) {
     const target = join(prefix, path);
     if ((await owner(target)) !== "pailfs") continue;
     await rm(target);

@@ -45,9 +45,12 @@ describe("install-helpers", () => {
     // -f: found, started, and nothing done
     const fake = ["bucket", "/mnt", "-f", "-o", "rw"];
     await run(join(prefix, "sbin/mount.pailfs"), fake, { env: {} });
-    await cli(prefix, ["install-helpers", "--prefix", prefix, "--systemd", "--goofys"]);
+    await cli(prefix, ["install-helpers", "--prefix", prefix, "--systemd", "--goofys", "--docker"]);
+    const plugin = join(prefix, "usr/local/bin/docker-volume-pailfs");
+    const { stdout: version } = await run(plugin, ["--version"], { env: {} });
+    expect(version).toMatch(/^\d+\.\d+\.\d+\n$/);
     const { stdout } = await cli(prefix, ["uninstall-helpers", "--prefix", prefix]);
-    expect(stdout.split("\n")).toHaveLength(7);
+    expect(stdout.split("\n")).toHaveLength(10);
     await expect(stat(join(prefix, "sbin/mount.pailfs"))).rejects.toThrow("ENOENT");
     await expect(stat(join(prefix, "usr/local/bin/goofys"))).rejects.toThrow("ENOENT");
   }, 30_000);

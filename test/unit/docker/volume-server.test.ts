@@ -22,7 +22,13 @@ async function listening() {
     const text = typeof body === "string" ? body : JSON.stringify(body);
     return new Promise((resolve, reject) => {
       const headers = { Host: "", Accept: "application/vnd.docker.plugins.v1.2+json" };
-      const outgoing = request({ socketPath: path, path: url, method: "POST", headers, agent: false });
+      const outgoing = request({
+        socketPath: path,
+        path: url,
+        method: "POST",
+        headers,
+        agent: false,
+      });
       outgoing.on("error", reject);
       outgoing.on("response", (response) => {
         let answer = "";

@@ -26,6 +26,8 @@ export async function runDaemonProcess(
   source: SignalSource = process as SignalSource,
 ): Promise<DaemonProcess> {
   setLogLevel(start.options.log.level);
+  // libraries write there too, and a disk without room is no reason to stop
+  process.stderr.on("error", () => undefined);
   const target = openLogTarget(start.logTo);
   const signals = new SignalRoutes(target);
   signals.attach(source);

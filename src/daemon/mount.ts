@@ -9,6 +9,7 @@ import { mountKernel } from "../fuse/session.ts";
 import type { MountOptions, S3Options } from "../options/mount-options.ts";
 import { FsError } from "../posix/errno.ts";
 import { homeDirectory } from "../posix/home-directory.ts";
+import { descriptorLimit } from "../posix/descriptor-limit.ts";
 import { loadSystemCalls, type SystemCalls } from "../posix/syscalls.ts";
 import { credentialProvider } from "../s3/credentials.ts";
 import { fileUploadSource } from "../s3/file-upload-source.ts";
@@ -229,6 +230,9 @@ export const daemonParts: DaemonParts = {
 
 /** The most of its disk that a cache may take. */
 const CACHE_SHARE = 0.8;
+/** Cached files that are kept open for their next reader: a share of the descriptors, as writers need theirs. */
+const MOST_IDLE_FILES = 512;
+const IDLE_SHARE = 1 / 8;
 
 async function openCache(
   options: MountOptions,
@@ -243,6 +247,7 @@ async function openCache(
     directory,
     limitBytes: Math.min(limitBytes, Math.floor(size * CACHE_SHARE)),
     minFreeBytes: "bytes" in minFree ? minFree.bytes : Math.floor(size * minFree.fraction),
+    maxIdleFiles: Math.min(MOST_IDLE_FILES, Math.ceil((await descriptorLimit()) * IDLE_SHARE)),
     ...(system ? { punchHole: holePuncher(system) } : {}),
     ...(bootId === undefined ? {} : { bootId }),
   });

@@ -89,11 +89,16 @@ export async function writeCompletion(
       return completion.dropped === undefined ? [] : [completion.dropped];
     } catch (error) {
       if (signal.aborted) return undefined;
-      if (pauseMs === FIRST_PAUSE_MS) log.warn("Cannot record what was uploaded: %s", error);
+      if (pauseMs === FIRST_PAUSE_MS)
+        log.warn("Cannot record what was uploaded: %s", reasonOf(error));
       await pause(pauseMs, signal);
       if (signal.aborted) return undefined;
     }
   }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 async function pause(ms: number, signal: AbortSignal): Promise<void> {

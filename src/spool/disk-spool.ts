@@ -1,5 +1,5 @@
 // Staged files as plain files of one directory.
-import { mkdir, open, readdir, stat, unlink } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readdir, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { log } from "../log.ts";
 import { Errno, errnoOf, FsError, toSystemFsError } from "../posix/errno.ts";
@@ -240,7 +240,7 @@ export class DiskSpool implements StagedFiles {
 
   async #openFile(id: string): Promise<OpenStagedFile> {
     try {
-      const handle = await open(this.path(id), "r+");
+      const handle = await openWhole(this.path(id));
       const bytes = this.#closed.get(id);
       if (bytes !== undefined) this.room.reopened(bytes);
       this.#closed.delete(id);
@@ -282,6 +282,16 @@ export class DiskSpool implements StagedFiles {
     let bytes = 0;
     for (const file of this.#open.values()) bytes += file.diskBytes();
     return bytes;
+  }
+}
+
+/** For reading and writing; for reading where the disk has become read-only, as disks do when they fail. */
+async function openWhole(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, "r+");
+  } catch (error) {
+    if (errnoOf(error) !== Errno.EROFS) throw error;
+    return open(path, "r");
   }
 }
 

@@ -37,6 +37,8 @@ export class Place {
   readonly #port: number;
   #server: LoopbackProcess | undefined;
   readonly #daemons = new Set<number>();
+  /** Words before each command, such as prlimit(1)'s. */
+  prefix: readonly string[] = [];
   variables: Record<string, string> = {
     AWS_ACCESS_KEY_ID: testLogin.accessKeyId,
     AWS_SECRET_ACCESS_KEY: testLogin.secretAccessKey,
@@ -96,7 +98,8 @@ export class Place {
 
   /** Starts one command. */
   start(...argv: string[]): { child: ChildProcess; ended: Promise<Ended> } {
-    const child = spawn(process.execPath, [join(top, "bin/pailfs.js"), ...argv], {
+    const words = [...this.prefix, process.execPath, join(top, "bin/pailfs.js"), ...argv];
+    const child = spawn(words[0] ?? "", words.slice(1), {
       cwd: this.folder,
       stdio: ["ignore", "pipe", "pipe"],
       ...this.user,

@@ -1,4 +1,4 @@
-// Small disks: file systems in memory that can be filled, made read-only and taken away.
+// Small disks that can be filled, and directories that are read-only for a while.
 import { execFile } from "node:child_process";
 import { mkdir } from "node:fs/promises";
 import { promisify } from "node:util";
@@ -10,11 +10,14 @@ const run = promisify(execFile);
 export async function tmpfsAt(directory: string, size: string): Promise<void> {
   await mkdir(directory, { recursive: true });
   await run("mount", ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", directory]);
-  // twice: a test may have mounted it read-only, or taken it away
   onTestFinished(async () => void (await run("umount", ["-l", directory]).catch(() => undefined)));
 }
 
-/** Makes it read-only, or writable again; rejects while files are open for writing there. */
-export async function remountTmpfs(directory: string, how: "ro" | "rw"): Promise<void> {
-  await run("mount", ["-o", `remount,${how}`, directory]);
+/** Whoever uses the path from now on finds a read-only directory; what is open stays as it is. Undone by the result. */
+export async function readOnlyAt(directory: string): Promise<() => Promise<void>> {
+  await run("mount", ["--bind", directory, directory]);
+  const undo = async (): Promise<void> => void (await run("umount", ["-l", directory]));
+  onTestFinished(async () => undo().catch(() => undefined));
+  await run("mount", ["-o", "remount,bind,ro", directory]);
+  return undo;
 }

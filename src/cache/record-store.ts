@@ -18,6 +18,9 @@ const DATABASE_FILE = "cache.mdb";
 // Says who has the database open: a power cut may have torn it, and so may a death while it was being read.
 const MARKER_FILE = "cache.open";
 const SCHEMA = "1";
+/** Of a meta page, from its start: all that is looked at, and where it names the last page in use. */
+const META_BYTES = 160;
+const LAST_PAGE_OFFSET = 144;
 const LMDB_MAGIC = 0xbeefc0de;
 const binary = { encoding: "binary", keyEncoding: "binary" } as const;
 const FLUSH_MS = 200;
@@ -168,16 +171,26 @@ async function readMarker(directory: string): Promise<string | undefined> {
   }
 }
 
-/** lmdb-js crashes on a file without LMDB's header (MDB_meta in mdb.c), so it must not see one. */
+/**
+ * lmdb-js crashes on a file without LMDB's header, and on a page that lies behind the file's end (MDB_meta in mdb.c), so it
+ * must not see such a file. LMDB may leave a page at the end unwritten; that costs no more than the cache.
+ */
 async function isAbsentOrSound(path: string): Promise<boolean> {
   const file = await openFile(path).catch(() => undefined);
   if (file === undefined) return true;
   try {
-    const header = Buffer.alloc(52);
+    const { size } = await file.stat();
+    const header = Buffer.alloc(META_BYTES);
     await file.read(header, 0, header.length, 0);
     const pageBytes = header.readUInt32LE(48);
-    const { size } = await file.stat();
-    return header.readUInt32LE(24) === LMDB_MAGIC && pageBytes >= 512 && size >= 2 * pageBytes;
+    if (header.readUInt32LE(24) !== LMDB_MAGIC || pageBytes < 512) return false;
+    let pages = 2n;
+    for (const meta of [0, pageBytes]) {
+      await file.read(header, 0, header.length, meta);
+      const last = header.readBigUInt64LE(LAST_PAGE_OFFSET);
+      if (last >= pages) pages = last + 1n;
+    }
+    return pages * BigInt(pageBytes) <= BigInt(size);
   } finally {
     await file.close();
   }

@@ -7,7 +7,7 @@ import { isBelowOrEqual } from "../posix/path.ts";
 import { errnoOf, Errno } from "../posix/errno.ts";
 import { findMount, isPailfs, type MountTableEntry } from "./mount-table.ts";
 import { realPathOf } from "./real-path.ts";
-import { removeStaleMounts } from "./stale-mount.ts";
+import { healthOf, removeStaleMounts } from "./stale-mount.ts";
 import { StartError } from "./start-error.ts";
 
 export interface CheckedMountpoint {
@@ -23,6 +23,13 @@ export async function checkMountpoint(options: MountOptions): Promise<CheckedMou
   const wanted = await realPathOf(options.mountpoint);
   const staleMounts = await removeStaleMounts(wanted);
   const mounted = await findMount(wanted);
+  // whoever looks into it would wait as well
+  if (mounted !== undefined && (await healthOf(wanted)) === "hangs") {
+    throw new StartError(
+      "runtime",
+      `Cannot mount on "${wanted}": ${mounted.source} is mounted there and does not answer; remove it with: umount -l ${wanted}`,
+    );
+  }
   if (mounted !== undefined && isPailfs(mounted)) {
     throw new StartError(
       "runtime",

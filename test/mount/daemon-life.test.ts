@@ -120,6 +120,32 @@ test("a second SIGTERM leaves the queue to the next mount", async () => {
   expect(await place.bucket()).toEqual({ "d/f": md5(content) });
 });
 
+test("umount shows what is left, and says so when the daemon is told to leave it to the next mount", async () => {
+  const place = await Place.mounted();
+  const pid = await place.daemonPid();
+  await place.stopServer();
+  const content = bytes(5000);
+  await writeFile(place.path("d/f"), content);
+  const umount = place.start("umount", place.mountpoint);
+  await waitUntil("it is unmounted", async () => !(await place.isMounted()));
+  const status = await place.pailfs("status");
+  expect(status.stdout).toMatch(/queue +1 /);
+  signal(pid, "SIGTERM");
+  signal(pid, "SIGTERM");
+  expect(await umount.ended).toEqual({
+    code: 75,
+    stdout: "",
+    stderr: expect.stringMatching(
+      /^pailfs: 1 changes are not in the bucket; they stay in the journal for the next mount\n$/,
+    ) as string,
+  });
+  await waitUntil("the daemon ends", () => !isAlive(pid));
+  await place.startServer();
+  await place.mount();
+  await place.umount();
+  expect(await place.bucket()).toEqual({ "d/f": md5(content) });
+});
+
 test("umount --timeout stops waiting with 75, and the daemon goes on by itself", async () => {
   const place = await Place.mounted();
   const pid = await place.daemonPid();

@@ -2,7 +2,11 @@ import { FsError } from "../posix/errno.ts";
 
 /** What `promise` gives, or EINTR as soon as `signal` fires; the work itself goes on. */
 export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  if (signal.aborted) throw interrupted();
+  if (signal.aborted) {
+    // nobody else may wait for it
+    promise.catch(() => undefined);
+    throw interrupted();
+  }
   let onAbort = (): void => undefined;
   const aborted = new Promise<never>((_resolve, reject) => {
     onAbort = (): void => reject(interrupted());

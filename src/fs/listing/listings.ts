@@ -113,8 +113,9 @@ export class Listings {
   }
 
   #isFresh(listing: DirectoryListing): boolean {
-    // one without a page yet is still a question
-    if (listing.pages === 0) return true;
-    return listing.startedAt + this.#parts.options.statCacheTtlMs > Date.now();
+    const { statCacheTtlMs } = this.#parts.options;
+    // one without a page yet is still a question; with a TTL of 0 others' changes since it began are to be seen
+    if (listing.pages === 0) return statCacheTtlMs > 0;
+    return listing.startedAt + statCacheTtlMs > Date.now();
   }
 }

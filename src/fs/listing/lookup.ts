@@ -157,6 +157,11 @@ export class Lookup {
   /** Asks S3 for one name, once however many want to know. */
   #question(directory: Located, name: string, signal: AbortSignal | undefined): Promise<void> {
     const path = joinPath(directory.path, name);
+    if (Math.min(this.#options.statCacheTtlMs, this.#options.negativeTtlMs) === 0) {
+      // others' changes are to be seen at once: a question that began before may have its answer from before
+      const own = this.#askStore(directory, name, path);
+      return signal ? untilAborted(own, signal) : own;
+    }
     let asking = this.#asking.get(path);
     if (!asking) {
       asking = this.#crowds

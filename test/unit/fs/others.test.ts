@@ -115,3 +115,27 @@ test("a cold Synapse download costs three requests, an unknown id two", async ()
   await fails(driver.lstat("/local_content/8f/cc/none"), "ENOENT");
   expect(countsOf(core)).toEqual({ HEAD: 1, LIST: 1 });
 });
+
+test("with a TTL of 0 no question is joined that began before, by its name or by listing", async () => {
+  const core = await testCore(atOnce);
+  const driver = driverOf(core);
+  const slow = { kind: "slowBody", bytesPerSecond: 200 } as const;
+  const asked = async (): Promise<void> => {
+    await waitUntil("S3 has looked", () => (core.s3.counts.LIST ?? 0) === 1);
+    core.s3.putText("new", "new");
+    core.s3.reset();
+  };
+  core.s3.faults.add({ effect: slow, verbs: ["LIST"], times: 1 });
+  core.s3.reset();
+  const before = driver.lstat("/new").catch((error: unknown) => error);
+  await asked();
+  expect((await driver.lstat("/new")).size).toBe(3);
+  await before;
+
+  core.s3.bucket.delete("new");
+  core.s3.faults.add({ effect: slow, verbs: ["LIST"], times: 1 });
+  const names = driver.readdir("/");
+  await asked();
+  expect([...(await driver.readdir("/")).keys()]).toEqual(["new"]);
+  await names;
+});

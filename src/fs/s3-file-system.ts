@@ -113,6 +113,7 @@ export class S3FileSystem implements FileSystem {
     );
     const show = (entry: NamespaceEntry): Entry => this.#show(entry);
     const common = { namespace, lookup, sessions, reads, queue, keys, options, show };
+    namespace.onDoubt = ({ path, entry }) => completeness.found({ path, ino: entry.ino });
     const keeper = new EntryKeeper(namespace, queue, spool, keys, options);
     const content = { readers, publisher, spool, store, keeper, completeness };
     this.#files = new Files({ ...common, ...content });

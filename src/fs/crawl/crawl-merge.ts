@@ -11,6 +11,7 @@ import { includes, includesAll, overlaps } from "../listing/key-range.ts";
 import type { Learner } from "../listing/learn.ts";
 import { folderMarkerKey } from "../namespace/markers.ts";
 import {
+  isFolderMarkerOnly,
   isListedDirectory,
   type ListedNode,
   ListedTree,
@@ -120,9 +121,14 @@ export class CrawlMerge {
     const { path, parent, name, entry: known } = place;
     if (node.object) reportShadowed(path);
     const wasThere = known !== undefined && isDirectory(known);
+    // the object beside it is on another page
+    const isElsewhere = !includes(page.range, prefix.slice(0, -1));
+    if (known && !wasThere && isElsewhere && isFolderMarkerOnly(node)) return undefined;
     const isSettled = wasThere && !this.#learner.isTelling(node);
     const entry = isSettled ? known : this.#learner.learnName(place, node, page.seen, this.#names);
     if (!entry || !isDirectory(entry)) return undefined;
+    // an object was listed with it, or before on another page
+    if (node.object || (known && !wasThere)) this.#namespace.noteHiding(entry.ino);
     this.#mark(page, { path, parent, name, entry }, prefix, node);
     const newIn = wasThere ? undefined : this.#slice;
     return this.#directory(page, { path, parent, name, entry }, prefix, node, newIn);
@@ -137,6 +143,7 @@ export class CrawlMerge {
   ): void {
     const { entry: known } = place;
     if (known && isDirectory(known)) {
+      this.#namespace.noteHiding(known.ino);
       // it hides the object while there are keys below, of which other pages tell
       if (!includesAll(page.range, `${key}/`)) {
         this.undecided.add(place.path);

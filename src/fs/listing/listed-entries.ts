@@ -8,7 +8,12 @@ import type { CoreOptions, KeyMap } from "../core-options.ts";
 import { asListed, describedEntry, otherVersion, unmarked } from "../metadata/described-entry.ts";
 import { newEntry } from "../namespace/entries.ts";
 import { isHeldHere, isSameVersion } from "../namespace/entry-content.ts";
-import { isListedDirectory, type ListedNode, reportShadowed } from "./listed-tree.ts";
+import {
+  isFolderMarkerOnly,
+  isListedDirectory,
+  type ListedNode,
+  reportShadowed,
+} from "./listed-tree.ts";
 import type { Namespace, Observation } from "../namespace/namespace.ts";
 
 export class ListedEntries {
@@ -49,6 +54,9 @@ export class ListedEntries {
     seen: Observation,
   ): NamespaceEntry | undefined {
     const isDirectoryNow = isListedDirectory(node);
+    const isFile = known !== undefined && !isDirectory(known);
+    // listed before, on another page
+    if (isFile && isFolderMarkerOnly(node) && seen.saw.has(known.ino)) return undefined;
     if (isDirectoryNow && node.object) reportShadowed(path);
     return (
       (isDirectoryNow ? this.#directoryEntry(path, known, node, seen) : undefined) ??

@@ -114,8 +114,15 @@ function markComplete(node: ListedNode): void {
   for (const child of node.children.values()) markComplete(child);
 }
 
+/** Whether the name is a directory: an object counts more than a `name_$folder$` beside it, keys below count more than both. */
 export function isListedDirectory(node: ListedNode): boolean {
-  return node.children !== undefined || node.prefix === true || node.folderMarker !== undefined;
+  if (node.children !== undefined || node.prefix === true) return true;
+  return node.folderMarker !== undefined && node.object === undefined;
+}
+
+/** Whether nothing but a `name_$folder$` object was listed: the object that it stands beside may be on another page. */
+export function isFolderMarkerOnly(node: ListedNode): boolean {
+  return isListedDirectory(node) && node.children === undefined && node.prefix !== true;
 }
 
 const reported = new Set<string>();

@@ -21,7 +21,7 @@ export function directoryChange(
 ): DirectoryChange {
   const touched = namespace.touchDirectory(directory);
   if (!touched?.entry) return { names: [], attributes: [] };
-  const entry = withoutDoubtfulListing(namespace, touched.entry, leaving);
+  const entry = withoutDoubtfulListing(namespace, directory, touched.entry, leaving);
   const isImplied = !entry.local && !entry.marker && !entry.folderMarker;
   if (leaving === undefined || !leavesDirectory || !isImplied || directory.path === "/") {
     return { names: [{ ...touched, entry }], attributes: [] };
@@ -38,11 +38,13 @@ export function directoryChange(
 
 function withoutDoubtfulListing(
   namespace: Namespace,
+  directory: Located,
   entry: NamespaceEntry,
   leaving: string | undefined,
 ): NamespaceEntry {
   const gone = leaving === undefined ? undefined : namespace.get(entry.ino, leaving);
   if (!gone || !namespace.isHiding(gone.ino)) return entry;
+  namespace.onDoubt(directory);
   const { listedUntil: _, ...rest } = entry;
   return rest;
 }

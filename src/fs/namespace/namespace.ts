@@ -43,6 +43,8 @@ export class Namespace {
   readonly #state: MountState;
   readonly #created = new Map<number, Map<string, NamespaceEntry>>();
   readonly #hiding = new Set<number>();
+  /** Called when a name of the directory may stand for an object that nobody was told of. */
+  onDoubt: (directory: Located) => void = () => undefined;
   readonly #observations = new Set<Observed>();
 
   constructor(state: MountState) {

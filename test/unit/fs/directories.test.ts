@@ -176,3 +176,28 @@ test("an object that a directory of this host hid is there at once when that goe
     expect((await driver.lstat(`/${name}`)).mode & FileType.mask).toBe(FileType.file);
   }
 });
+
+test.each([
+  { how: "by a listing", options: {}, pageKeys: 1000 },
+  { how: "by pages of one key", options: {}, pageKeys: 1 },
+  { how: "by a crawl", options: { sharing: "exclusive" }, pageKeys: 1000 },
+  { how: "by a crawl with pages of one key", options: { sharing: "exclusive" }, pageKeys: 1 },
+])("an object beside its folder marker is a file, learnt $how or looked up", async (found) => {
+  const core = await testCore({ ...atOnce, ...found.options });
+  const driver = driverOf(core);
+  core.s3.settings.quirks = { pageKeys: found.pageKeys };
+  core.s3.putText("x", "bytes");
+  core.s3.putText("x_$folder$", "");
+  await core.core.fileSystem.refresh("/");
+  expect([...(await driver.readdir("/"))]).toEqual([["x", FileType.file]]);
+  expect((await driver.lstat("/x")).size).toBe(5);
+});
+
+test("keys below count more than an object and its folder marker", async () => {
+  const core = await testCore(atOnce);
+  const driver = driverOf(core);
+  for (const key of ["x", "x/y"]) core.s3.putText(key, "bytes");
+  core.s3.putText("x_$folder$", "");
+  expect([...(await driver.readdir("/"))]).toEqual([["x", FileType.directory]]);
+  expect((await driver.lstat("/x")).mode & FileType.mask).toBe(FileType.directory);
+});

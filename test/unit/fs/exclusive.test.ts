@@ -285,3 +285,22 @@ test("the bucket is listed again as often as asked for", async () => {
     ),
   );
 });
+
+test.each([1000, 1])(
+  "an object that a directory hid is there after rmdir, with pages of %i keys",
+  async (pageKeys) => {
+    const { core, driver } = await crawled([]);
+    core.s3.settings.quirks = { pageKeys };
+    for (const key of ["a", "a/b", "c/d", "c/d/e"]) core.s3.putText(key, `text of ${key}`);
+    await core.core.fileSystem.refresh("/");
+    for (const [file, directory] of [
+      ["/a/b", "/a"],
+      ["/c/d/e", "/c/d"],
+    ] as const) {
+      await driver.unlink(file);
+      await driver.rmdir(directory);
+      await core.core.drained();
+      expect(await readFile(driver, directory)).toBe(`text of ${directory.slice(1)}`);
+    }
+  },
+);

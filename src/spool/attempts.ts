@@ -5,6 +5,7 @@ import type { MountState } from "../state/mount-state.ts";
 import { type Completion, completionOf, type DoneOutcome, writeCompletion } from "./completion.ts";
 import { keysOf, type Operation, targetOf } from "./operation.ts";
 import type { OperationRunner } from "./operation-runner.ts";
+import type { Probe } from "./outage.ts";
 import type { QueueGraph } from "./queue-graph.ts";
 import type { QueueWaiters } from "./queue-waiters.ts";
 import type { RetrySchedule } from "./retry-schedule.ts";
@@ -28,6 +29,8 @@ export interface AttemptParts {
   /** The queue stops. */
   readonly signal: AbortSignal;
   events(): QueueEvents | undefined;
+  /** The operation may start again. */
+  again(operation: Operation): void;
   /** Takes an operation out of the queue; what waits behind it may start. */
   done(operation: Operation): void;
 }
@@ -43,9 +46,11 @@ export class Attempts {
   /** One attempt; `free` gives its place to others while it waits for the journal. */
   async run(operation: Operation, free: () => void): Promise<void> {
     const startedAt = performance.now();
-    const { runner, signal, waiters } = this.#parts;
+    const { runner, signal, waiters, retries } = this.#parts;
+    const isAwaited = waiters.isAwaited(operation);
+    const probe = retries.outage.probe(operation);
     try {
-      const call = { signal, retryForbidden: waiters.isAwaited(operation) };
+      const call = { ...callFor(signal, probe, isAwaited), retryForbidden: isAwaited };
       const outcome = await runner.run(operation, call, (uploadId) =>
         this.#recordUploadId(operation, uploadId),
       );
@@ -57,12 +62,17 @@ export class Attempts {
       this.#lose(operation, outcome.reason);
     } catch (error) {
       operation.seenMs = undefined;
-      if (!signal.aborted && (await this.#fail(operation, error, startedAt))) return;
+      const isWithdrawn = probe?.signal.aborted === true;
+      if (!signal.aborted && !isWithdrawn && (await this.#fail(operation, error, startedAt)))
+        return;
+    } finally {
+      probe?.end();
     }
     operation.running = false;
     for (const key of keysOf(operation.record)) {
       if (!this.#parts.graph.isRunning(key)) waiters.quiet(key);
     }
+    if (probe?.signal.aborted === true) this.#parts.again(operation);
   }
 
   /** Makes the outcome durable, however long that takes, then lets go of the operation. */
@@ -115,6 +125,20 @@ export class Attempts {
     operation.record = { ...record, uploadId };
     await this.#parts.state.mutate({ enqueue: [{ seq, record: operation.record }] });
   }
+}
+
+/** How the requests of an attempt end early: a probe's when the outage is over, or soon where no caller waits for it. */
+function callFor(
+  signal: AbortSignal,
+  probe: Probe | undefined,
+  isAwaited: boolean,
+): { signal: AbortSignal; deadlineMs?: number } {
+  if (probe === undefined) return { signal };
+  const { deadlineMs } = probe;
+  return {
+    signal: AbortSignal.any([signal, probe.signal]),
+    ...(deadlineMs === undefined || isAwaited ? {} : { deadlineMs }),
+  };
 }
 
 /** What callers are told who wait for bytes that cannot be published. */

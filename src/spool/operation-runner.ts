@@ -44,6 +44,8 @@ export interface RunnerCall {
   readonly signal: AbortSignal;
   /** Whether a 403 is waited for, because someone waits for this attempt; the queue tries again by itself. */
   readonly retryForbidden: boolean;
+  /** Undefined: the store's. */
+  readonly deadlineMs?: number;
 }
 
 export class OperationRunner {

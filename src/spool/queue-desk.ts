@@ -50,7 +50,7 @@ export class QueueDesk {
       ids.length === 0
         ? [...graph.operations()].filter(stuck)
         : ids.map((id) => this.#operation(id));
-    retries.endPause();
+    retries.outage.endPause();
     for (const operation of chosen) {
       failed.delete(operation);
       retries.wake(operation);

@@ -6,6 +6,10 @@ import { ReadyHeap } from "./ready-heap.ts";
 export interface SchedulerHost {
   /** How many may be under way, if fewer than otherwise. */
   limit(): number;
+  /** Whether an attempt at it failed before. */
+  hasFailed(operation: Operation): boolean;
+  /** Whether what was not tried yet comes first: others have told all that they can. */
+  prefersUntried(): boolean;
   /** Whether nothing speaks against starting it now. */
   mayStart(operation: Operation): boolean;
   /** Resolves when readers no longer need what the operation replaces; undefined: it replaces nothing. */
@@ -45,7 +49,8 @@ function isLight(operation: Operation): boolean {
 export class QueueScheduler {
   readonly #concurrency: number;
   readonly #host: SchedulerHost;
-  readonly #ready = new ReadyHeap();
+  readonly #untried = new ReadyHeap();
+  readonly #failed = new ReadyHeap();
   readonly #preparing = new Set<Operation>();
   readonly #running = new Map<Operation, Promise<void>>();
   /** Copies and deletes that are ready and give way to callers. */
@@ -73,14 +78,14 @@ export class QueueScheduler {
   /** Something about the operation changed: it may be ready. */
   offer(operation: Operation): void {
     this.#newestMs = Math.max(this.#newestMs, operation.since);
-    this.#ready.push(operation);
+    this.#push(operation);
   }
 
   /** Starts what may start. */
   pump(): void {
     this.#endYield();
     while (this.#open) {
-      const operation = this.#ready.pop();
+      const operation = this.#next();
       if (operation === undefined) return;
       if (isLight(operation) && this.#light >= FEW_LIGHT && this.#isYielding) {
         this.#yield(operation);
@@ -88,7 +93,7 @@ export class QueueScheduler {
       }
       const places = 2 * Math.min(this.#concurrency, this.#host.limit());
       if (this.#taken + placesFor(operation) > places) {
-        this.#ready.push(operation);
+        this.#push(operation);
         return;
       }
       if (!this.#preparing.has(operation) && this.#host.mayStart(operation)) {
@@ -175,9 +180,24 @@ export class QueueScheduler {
     for (; room > 0; room -= 1) {
       const operation = this.#yielding.pop();
       if (operation === undefined) break;
-      this.#ready.push(operation);
+      this.#push(operation);
     }
     if (Date.now() - this.#newestMs >= BUSY_MS) this.#yieldedMs = undefined;
+  }
+
+  #push(operation: Operation): void {
+    (this.#host.hasFailed(operation) ? this.#failed : this.#untried).push(operation);
+  }
+
+  /** Takes the operation that comes first. */
+  #next(): Operation | undefined {
+    const failed = this.#failed.first;
+    const untried = this.#untried.first;
+    if (failed === undefined || untried === undefined) {
+      return this.#untried.pop() ?? this.#failed.pop();
+    }
+    const isUntried = this.#host.prefersUntried() || untried.seq < failed.seq;
+    return isUntried ? this.#untried.pop() : this.#failed.pop();
   }
 
   #prepare(operation: Operation): void {

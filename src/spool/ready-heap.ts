@@ -26,6 +26,11 @@ export class ReadyHeap {
     heap[at] = operation;
   }
 
+  /** What pop() would return. */
+  get first(): Operation | undefined {
+    return this.#heap[0];
+  }
+
   pop(): Operation | undefined {
     const heap = this.#heap;
     const first = heap[0];

@@ -2,6 +2,7 @@
 import { log } from "../log.ts";
 import { Errno, errnoOf } from "../posix/errno.ts";
 import { type Operation, targetOf } from "./operation.ts";
+import { Outage } from "./outage.ts";
 
 export interface RetryOptions {
   /** First and longest pause in ms; 1 s and 60 s by default. */
@@ -18,6 +19,8 @@ export interface Failure {
   readonly refused: boolean;
   /** Ms since the epoch of the first failure in this run. */
   readonly since: number;
+  /** The same by performance.now(). */
+  readonly firstMs: number;
   readonly message: string;
 }
 
@@ -30,12 +33,6 @@ interface Failing extends Failure {
 
 /** Refused keys that the log names; of more it only tells the number, each time that doubled. */
 const NAMED_REFUSALS = 8;
-
-/** So many failures in a row, with no success, are not the fault of keys. */
-const OUTAGE_FAILURES = 4;
-/** During an outage so many operations at a time find out whether it is over. */
-const PROBES = 2;
-const LONGEST_OUTAGE_PAUSE_MS = 10_000;
 
 // what no other key's success can mend
 const ownErrnos: ReadonlySet<number | undefined> = new Set([
@@ -51,12 +48,13 @@ const ownErrnos: ReadonlySet<number | undefined> = new Set([
 /**
  * An operation sleeps after each failure, with capped exponential backoff and full jitter. A success wakes all that
  * failed on account of S3 or the network. One that fails while others succeed is to blame itself and sleeps by itself.
- * During an outage everything pauses but for probes, so that a long queue does not mean many requests.
+ * A refusal may be meant for the key or for all that we ask (expired keys): while nothing succeeds, several refused
+ * operations make an outage as any other failures do.
  */
 export class RetrySchedule {
   readonly #failing = new Map<Operation, Failing>();
   readonly #wake: (operation: Operation) => void;
-  readonly #resume: () => void;
+  readonly outage: Outage;
   readonly #minMs: number;
   readonly #maxMs: number;
   readonly #isRefused: (error: unknown) => boolean;
@@ -65,8 +63,6 @@ export class RetrySchedule {
   #lastSuccess = -Infinity;
   #refused = 0;
   #mostRefused = 0;
-  #failuresInRow = 0;
-  #outagePause: NodeJS.Timeout | undefined;
 
   /** `wake` is called when an operation may be tried again, `resume` when operations may start again at all. */
   constructor(
@@ -74,22 +70,10 @@ export class RetrySchedule {
     on: { wake: (operation: Operation) => void; resume: () => void },
   ) {
     this.#wake = on.wake;
-    this.#resume = on.resume;
     this.#minMs = options.minMs ?? 1000;
     this.#maxMs = options.maxMs ?? 60_000;
     this.#isRefused = options.isRefused ?? (() => false);
-  }
-
-  /** How many operations may be under way. */
-  get limit(): number {
-    if (this.#outagePause !== undefined) return 0;
-    return this.#failuresInRow < OUTAGE_FAILURES ? Infinity : PROBES;
-  }
-
-  /** Someone waits for the next probe. */
-  endPause(): void {
-    clearTimeout(this.#outagePause);
-    this.#outagePause = undefined;
+    this.outage = new Outage({ minMs: this.#minMs, maxMs: this.#maxMs }, on.resume);
   }
 
   isAsleep(operation: Operation): boolean {
@@ -124,24 +108,24 @@ export class RetrySchedule {
 
   failed(operation: Operation, error: unknown, startedAt: number): void {
     const message = error instanceof Error ? error.message : String(error);
-    const known = this.#failing.get(operation);
-    const failing = known ?? {
+    const failing = this.#failing.get(operation) ?? {
       attempts: 0,
       refused: false,
       timer: undefined,
       since: Date.now(),
+      firstMs: performance.now(),
       message,
     };
     failing.attempts += 1;
     failing.message = message;
-    const isOwn =
-      this.#isRefused(error) ||
-      ownErrnos.has(errnoOf(error)) ||
-      // the first failures may have been hiccups
-      (failing.attempts > 2 && this.#lastSuccess > startedAt);
-    this.#report(operation, failing, isOwn);
+    const isRefused = this.#isRefused(error);
+    const isOwn = ownErrnos.has(errnoOf(error)) || this.#isToBlame(failing, isRefused, startedAt);
+    if (!isOwn) this.outage.failed(operation, isRefused);
+    // of the first refusals nobody knows yet what they mean
+    const isKnown = isOwn || !isRefused || this.outage.isOn;
+    if (isKnown) this.#report(operation, failing, isOwn);
+    if (isKnown && !isOwn) this.#trouble = message;
     this.#setRefused(failing, isOwn);
-    if (!isOwn) this.#countFailure(message);
     // newest last
     this.#failing.delete(operation);
     this.#failing.set(operation, failing);
@@ -153,8 +137,7 @@ export class RetrySchedule {
   succeeded(operation: Operation): void {
     this.#lastSuccess = performance.now();
     this.#trouble = undefined;
-    this.#failuresInRow = 0;
-    this.endPause();
+    const wasOutage = this.outage.over();
     const wasRefused = this.#failing.get(operation)?.refused === true;
     this.forget(operation);
     if (wasRefused && this.#refused < NAMED_REFUSALS) {
@@ -165,7 +148,7 @@ export class RetrySchedule {
       this.#troubleSince = undefined;
       log.info("Uploads work again after %d s", seconds);
     }
-    for (const [other, { refused }] of this.#failing) if (!refused) this.wake(other);
+    for (const [other, { refused }] of this.#failing) if (!refused || wasOutage) this.wake(other);
   }
 
   /** Ends the pause of an operation, if it is in one. */
@@ -181,28 +164,23 @@ export class RetrySchedule {
   forget(operation: Operation): void {
     const failing = this.#failing.get(operation);
     if (failing === undefined) return;
+    this.outage.forget(operation);
     clearTimeout(failing.timer);
     this.#setRefused(failing, false);
     this.#failing.delete(operation);
   }
 
   stop(): void {
-    this.endPause();
+    this.outage.endPause();
     for (const { timer } of this.#failing.values()) clearTimeout(timer);
   }
 
-  #countFailure(message: string): void {
-    this.#trouble = message;
-    this.#failuresInRow += 1;
-    const beyond = this.#failuresInRow - OUTAGE_FAILURES;
-    if (beyond < 0 || this.#outagePause !== undefined) return;
-    const longest = Math.min(this.#maxMs, LONGEST_OUTAGE_PAUSE_MS);
-    const pause = Math.min(longest, this.#minMs * 2 ** Math.min(beyond, 20));
-    this.#outagePause = setTimeout(() => {
-      this.#outagePause = undefined;
-      this.#resume();
-    }, Math.random() * pause);
-    this.#outagePause.unref();
+  /** Whether a failure is the operation's own, since others get what they ask for. */
+  #isToBlame(failing: Failing, isRefused: boolean, startedAt: number): boolean {
+    // the first failures may have been hiccups
+    if (!isRefused) return failing.attempts > 2 && this.#lastSuccess > startedAt;
+    if (this.#lastSuccess > failing.firstMs) return true;
+    return failing.attempts > 1 && !this.outage.isOn;
   }
 
   #setRefused(failing: Failing, refused: boolean): void {

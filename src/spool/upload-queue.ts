@@ -60,7 +60,9 @@ export class BackgroundUploadQueue implements UploadQueue {
       },
     });
     this.#scheduler = new QueueScheduler(options.concurrency ?? 16, {
-      limit: () => this.#retries.limit,
+      limit: () => this.#retries.outage.limit,
+      hasFailed: (operation) => this.#retries.failure(operation) !== undefined,
+      prefersUntried: () => this.#retries.outage.isOn,
       mayStart: (operation) => this.#mayStart(operation),
       prepare: (operation) => this.#prepare(operation),
       run: (operation, free) => this.#attempts.run(operation, free),
@@ -83,6 +85,7 @@ export class BackgroundUploadQueue implements UploadQueue {
       failed: this.#failed,
       signal: this.#abort.signal,
       events: () => this.#events,
+      again: (operation) => this.#offer([operation]),
       done: (operation) => {
         this.#remove(operation, "done");
         this.#scheduler.pump();
@@ -152,7 +155,7 @@ export class BackgroundUploadQueue implements UploadQueue {
       if (failure !== undefined) return Promise.reject(lostError(key, failure));
     }
     const settled = this.#waiters.settled(key, last);
-    this.#retries.endPause();
+    this.#retries.outage.endPause();
     // someone waits: no pause, and no waiting for a release that comes after this very call
     for (const operation of this.#graph.lane(key)) {
       this.#retries.wake(operation);

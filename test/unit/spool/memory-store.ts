@@ -33,7 +33,8 @@ export class MemoryStore implements ObjectStore {
   readonly log: string[] = [];
   readonly requests = Object.fromEntries(verbs.map((verb) => [verb, 0])) as Record<S3Verb, number>;
   /** Called before a request does anything; rejects to make it fail. */
-  before: (verb: S3Verb, key: string) => Promise<void> | void = () => undefined;
+  before: (verb: S3Verb, key: string, options?: CallOptions) => Promise<void> | void = () =>
+    undefined;
   /** Called when it is done, before the answer. */
   after: (verb: S3Verb, key: string) => Promise<void> | void = () => undefined;
   /** Whether a copy has another etag than its source, as of multipart objects. */
@@ -190,7 +191,7 @@ export class MemoryStore implements ObjectStore {
     this.running += 1;
     this.mostRunning = Math.max(this.mostRunning, this.running);
     try {
-      await abortable(Promise.resolve(this.before(verb, key)), options?.signal);
+      await abortable(Promise.resolve(this.before(verb, key, options)), options?.signal);
       const result = await action();
       await abortable(Promise.resolve(this.after(verb, key)), options?.signal);
       return result;

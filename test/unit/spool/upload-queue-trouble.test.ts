@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { setLogSink } from "../../../src/log.ts";
 import { FsError } from "../../../src/posix/errno.ts";
-import { s3Error } from "./memory-store.ts";
+import { isRefused, s3Error } from "./memory-store.ts";
 import { gate, isGone, QueueBench } from "./queue-bench.ts";
 
 let bench: QueueBench;
@@ -58,6 +58,54 @@ describe("trouble", () => {
     down = false;
     await bench.queue.drained();
     expect(bench.store.objects.size).toBe(500);
+  });
+
+  test("when everything is refused, few requests say so, and all goes on when it is not", async () => {
+    bench.queue = bench.makeQueue({ retry: { minMs: 50, maxMs: 60_000, isRefused } });
+    let expired = true;
+    bench.store.before = () => {
+      if (expired) throw s3Error("keys have expired", true);
+    };
+    const staged = await bench.staged("x");
+    await bench.change((plan) => {
+      for (let i = 0; i < 500; i++) plan.put({ key: `k${i}`, staged, size: 1, inBucket: false });
+    });
+    bench.queue.start(bench.events);
+    await vi.waitFor(() => expect(lines.join("")).toContain("Uploads fail"));
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(bench.store.log.length).toBeLessThan(100);
+    expect(bench.queue.status().stuck).toBe(0);
+    expired = false;
+    const drained = bench.queue.drained();
+    await vi.waitFor(() => expect(bench.queue.status().pending).toBe(0), 10_000);
+    await drained;
+    expect(lines).toHaveLength(2);
+    expect(lines[1]).toContain("work again");
+  });
+
+  test("an attempt that still hangs when S3 is back is begun anew", async () => {
+    let isDown = true;
+    let isMute = false;
+    const hung = new Set<string>();
+    bench.store.before = async (_verb, key, options) => {
+      if (!isMute && isDown) throw s3Error("connection refused");
+      if (!isDown || hung.has(key)) return;
+      // a quick probe gives up before the rest does
+      if (options?.deadlineMs !== undefined) throw s3Error("nothing came");
+      hung.add(key);
+      await new Promise(() => undefined);
+    };
+    bench.queue.start(bench.events);
+    await Promise.all(["a", "b", "c", "d", "e"].map((key) => bench.put(key, key)));
+    // enough failures to be taken for an outage
+    await vi.waitFor(() => expect(bench.store.log.length).toBeGreaterThan(8));
+    isMute = true;
+    await vi.waitFor(() => expect(hung.size).toBe(1));
+    const tried = bench.store.log.length;
+    await vi.waitFor(() => expect(bench.store.log.length).toBeGreaterThan(tried));
+    isDown = false;
+    await bench.queue.drained();
+    expect(bench.store.contents()).toEqual({ a: "a", b: "b", c: "c", d: "d", e: "e" });
   });
 
   test("a refused key does not hold up the others", async () => {

@@ -36,6 +36,7 @@ class Case:
     bars: tuple[Bar, ...]
     bound: Callable[[Run], dict[str, float]] | None = None
     bound_is: str = ""
+    note: str = ""
     # measured for pailfs alone: the others would take minutes
     alone: bool = False
 
@@ -79,7 +80,7 @@ def _hundred_lists(rows: Rows) -> Verdict:
 
 def _no_read_served(rows: Rows) -> Verdict:
     served = rows["pailfs"].figures["served"]
-    return f"{served:.1f} MiB written by the daemon", served < 1
+    return f"{served:.2f} MiB written by the daemon", served < 0.1
 
 
 def _crawl_in_time(rows: Rows) -> Verdict:
@@ -125,6 +126,8 @@ CASES = (
             Metric("first", "first byte", "ms"),
             Metric("peak", "peak RSS", "MiB"),
             Metric("again", "again", "s"),
+            Metric("cpu", "CPU of it", "s"),
+            Metric("warm", "again from the page cache", "s"),
             Metric("served", "through the daemon", "MiB", compared=False),
             Metric("refetched", "GETs again", "count", compared=False),
         ),
@@ -133,10 +136,16 @@ CASES = (
             _at_most("first", 0.0275, "first byte <= 1.5 round trips + 5 ms", "ms"),
             _at_most("peak", 256, "RSS <= 256 MiB", "MiB"),
             _faster("again", 3, "again: >= 3x s3fs and rclone"),
+            _near_bound("again", 1.25, "again: within 1.25x of a plain file"),
+            _faster("cpu", 3, "CPU of it: >= 3x less than s3fs and rclone"),
+            _faster("warm", 3, "from the page cache: >= 3x s3fs and rclone"),
             Bar("no READ reaches the daemon", _no_read_served),
         ),
         reading.read_cold_bound,
-        "curl, one stream; plain file without page cache",
+        "curl, one stream; plain file",
+        note="Each file is read again five times, after its pages and those behind it were dropped, then five times more. "
+        "The kernel reads our cache file by itself, so the bound is a plain file, and where the disk delivers that in half "
+        "the time that a FUSE daemon needs, nothing can be 3x as fast; CPU time and the page cache show what is saved.",
     ),
     Case(
         "large-write",

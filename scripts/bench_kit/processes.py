@@ -92,6 +92,16 @@ class MarkedProcesses:
         """Sum of the highest resident sizes since `reset_peak`."""
         return sum(_status_kib(pid, "VmHWM") for pid in self.pids()) / 1024
 
+    def cpu_seconds(self) -> float:
+        """What they used so far, in user and kernel mode."""
+        ticks = 0
+        for pid in self.pids():
+            with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+                # the name in parentheses may have spaces
+                fields = file.read().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
     def written_mib(self) -> float:
         """What they wrote anywhere, replies to the kernel included."""
         total = 0

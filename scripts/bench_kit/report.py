@@ -82,7 +82,7 @@ def as_markdown(reports: list[CaseReport], facts: dict[str, str]) -> str:
         parts += [
             f"## {report.case.title}",
             "",
-            f"S3 answers after {report.case.latency:g} ms.",
+            f"S3 answers after {report.case.latency:g} ms. {report.case.note}".strip(),
             "",
         ]
         parts += [_line(head), _line(["---"] * len(head)), *map(_line, body), ""]

@@ -1,20 +1,19 @@
-// Sends S3 calls: queue, signature, transport, corrections and retries in one place.
-import { createHash } from "node:crypto";
+// Sends S3 calls: queue, transport and retries in one place.
 import { debuglog } from "node:util";
 import { FsError } from "../posix/errno.ts";
 import { Attempt } from "./attempt.ts";
 import { type Clock, systemClock } from "./clock.ts";
-import { type Endpoint, encodeKey, encodeQuery, resolveEndpoint, withRegion } from "./endpoint.ts";
+import { Destination } from "./destination.ts";
+import type { Endpoint } from "./endpoint.ts";
 import { failureOfAnswer, failureOfBreak, refuseHiddenError } from "./failure-of-answer.ts";
 import { customerKeyHeaders, objectInfoOf } from "./object-headers.ts";
 import type { CallOptions, ObjectInfo, ObjectKey, S3Verb } from "./object-store.ts";
 import { RequestQueue } from "./request-queue.ts";
 import { Deadline, type RetryDecision, RetryState } from "./retry.ts";
 import type { S3Call, S3Config, S3Reply, S3Stream } from "./s3-call.ts";
-import { abortedError, blamesCredentials, retryDecision, toFsError } from "./s3-error.ts";
+import { abortedError, retryDecision, toFsError } from "./s3-error.ts";
 import { S3Failure, failureOf } from "./s3-failure.ts";
 import { openStream } from "./s3-stream.ts";
-import { EMPTY_SHA256, RequestSigner, UNSIGNED_PAYLOAD } from "./signing.ts";
 import { type HttpAnswer, Transport } from "./transport.ts";
 import { UploadBody } from "./upload-body.ts";
 import { Watchdog } from "./watchdog.ts";
@@ -23,7 +22,6 @@ const trace = debuglog("pailfs:s3");
 const defaultDeadlineMs = 30_000;
 const defaultConcurrency = 16;
 const maxTextBytes = 32 * 2 ** 20;
-const maxCredibleSkewMs = 5 * 60_000;
 // keys or throttling: what was asked for was not done, and asking again may help
 const uselessStatuses: ReadonlySet<number> = new Set([401, 403, 429]);
 const connectTimeoutMs = 10_000;
@@ -54,8 +52,7 @@ export class S3Client {
   serverHeader: string | undefined;
   /** The Date of the latest answer, in ms since the epoch. */
   serverDate: number | undefined;
-  #endpoint: Endpoint;
-  readonly #signer: RequestSigner;
+  readonly #destination: Destination;
   readonly #transport: Transport;
   readonly #queue: RequestQueue;
   /** Of requests that move no bytes and that nobody waits for. */
@@ -65,8 +62,7 @@ export class S3Client {
   constructor(config: S3Config, clock: Clock = systemClock) {
     this.config = config;
     this.clock = clock;
-    this.#endpoint = resolveEndpoint(config);
-    this.#signer = new RequestSigner(config.credentials, this.#endpoint.region);
+    this.#destination = new Destination(config);
     this.#transport = new Transport({ connectTimeoutMs, ca: config.ca });
     const concurrency = config.concurrency ?? defaultConcurrency;
     this.#queue = new RequestQueue(concurrency);
@@ -74,7 +70,7 @@ export class S3Client {
   }
 
   get endpoint(): Endpoint {
-    return this.#endpoint;
+    return this.#destination.endpoint;
   }
 
   /** The retry state of a new call. */
@@ -102,7 +98,7 @@ export class S3Client {
   async #whole(call: S3Call, attempt: Attempt, answer: HttpAnswer): Promise<S3Reply> {
     try {
       const text = await readText(answer, attempt.watchdog);
-      if (answer.status >= 300) throw failureOfAnswer(answer, text, this.#signer.serverNow);
+      if (answer.status >= 300) throw failureOfAnswer(answer, text, this.#destination.serverNow);
       refuseHiddenError(call.verb, text);
       return { status: answer.status, headers: answer.headers, text };
     } finally {
@@ -116,7 +112,7 @@ export class S3Client {
       if (answer.status < 300) return openStream(attempt, answer);
       try {
         const text = await readText(answer, attempt.watchdog);
-        throw failureOfAnswer(answer, text, this.#signer.serverNow);
+        throw failureOfAnswer(answer, text, this.#destination.serverNow);
       } finally {
         attempt.release();
       }
@@ -127,31 +123,9 @@ export class S3Client {
   async decide(call: S3Call, error: unknown): Promise<RetryDecision> {
     const failure = failureOfBreak(error);
     if (failure === undefined) return { kind: "never" };
-    if (this.#correctRegion(failure)) return { kind: "corrected" };
-    const { status, serverTime } = failure;
-    if (status === 404 && call.verb === "HEAD") return { kind: "never" };
-    if (status === 403 && serverTime !== undefined) {
-      if (Math.abs(serverTime - this.#signer.serverNow) > maxCredibleSkewMs) {
-        this.#signer.setServerTime(serverTime);
-        return { kind: "corrected" };
-      }
-    }
-    if (blamesCredentials(failure)) {
-      const changed = await this.#signer.refresh().catch(() => false);
-      if (changed) return { kind: "corrected" };
-    }
+    if (failure.status === 404 && call.verb === "HEAD") return { kind: "never" };
+    if (await this.#destination.correct(failure)) return { kind: "corrected" };
     return retryDecision(failure, call.options?.retryForbidden ?? call.retryForbidden);
-  }
-
-  #correctRegion({ status, code, region }: S3Failure): boolean {
-    if (region === undefined) return false;
-    const certain = status === 301 || status === 307 || code === "AuthorizationHeaderMalformed";
-    if (!certain && !(status === 400 && code === "")) return false;
-    // another call may have corrected it meanwhile; a HEAD's bare 400 may have other reasons then
-    if (region === this.#endpoint.region) return certain;
-    this.#endpoint = resolveEndpoint(withRegion(this.config, region));
-    this.#signer.setRegion(region);
-    return true;
   }
 
   /** The object's HEAD; undefined on 404. */
@@ -252,11 +226,9 @@ export class S3Client {
     watchdog.arm(attempt.silenceMs);
     let status: number | string = "-";
     try {
-      const { path, headers } = await watchdog.guard(this.#signed(call, upload));
-      const { origin } = this.#endpoint;
+      const signed = await watchdog.guard(this.#destination.sign(call, upload));
       this.requests[call.verb] += 1;
-      const body = upload ?? call.text;
-      const request = { method: call.method, origin, path, headers, body };
+      const request = { ...signed, body: upload ?? call.text };
       const answer = await this.#transport.send(request, watchdog.signal);
       this.serverHeader = answer.headers["server"] ?? this.serverHeader;
       this.serverDate = Date.parse(answer.headers["date"] ?? "") || this.serverDate;
@@ -280,37 +252,6 @@ export class S3Client {
 
   #note(isUsable: boolean): void {
     this.failingSinceMs = isUsable ? undefined : (this.failingSinceMs ?? Date.now());
-  }
-
-  async #signed(
-    call: S3Call,
-    upload: UploadBody | undefined,
-  ): Promise<{ path: string; headers: Record<string, string> }> {
-    const { basePath, host } = this.#endpoint;
-    const query = call.query ?? {};
-    const key = call.key === undefined ? "" : `/${encodeKey(call.key)}`;
-    const path = basePath + key || "/";
-    const headers = { ...call.headers, ...(await this.#payloadHeaders(call, upload)) };
-    const signed = await this.#signer.sign({ method: call.method, host, path, query, headers });
-    const pairs = Object.entries(query).map(([k, v]) => `${encodeQuery(k)}=${encodeQuery(v)}`);
-    return { path: pairs.length === 0 ? path : `${path}?${pairs.join("&")}`, headers: signed };
-  }
-
-  async #payloadHeaders(
-    { method, text }: S3Call,
-    upload: UploadBody | undefined,
-  ): Promise<Record<string, string>> {
-    const name = "x-amz-content-sha256";
-    if (upload !== undefined) {
-      const signed = this.config.signedPayload === true;
-      const digest = signed ? await upload.sha256() : UNSIGNED_PAYLOAD;
-      return { "content-length": String(upload.size), [name]: digest };
-    }
-    if (text === undefined && method !== "PUT" && method !== "POST")
-      return { [name]: EMPTY_SHA256 };
-    const body = text ?? "";
-    const digest = createHash("sha256").update(body).digest("hex");
-    return { "content-length": String(Buffer.byteLength(body)), [name]: digest };
   }
 }
 

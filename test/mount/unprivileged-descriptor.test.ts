@@ -154,6 +154,34 @@ test("in a user namespace of one's own mount(2) works without fusermount3", asyn
   expect(await place.bucket()).toEqual({ f: md5("kept\n") });
 });
 
+// in a mount namespace where other things are in the place of what is needed
+const hidden = (path: string): string => `mount --bind /dev/null "$(readlink -f ${path})" &&`;
+
+test("without fusermount3 a user is told what to install", async () => {
+  const place = await makeUserPlace();
+  const script = `${hidden("/usr/bin/fusermount3")}
+    exec setpriv --reuid 1 --regid 1 --clear-groups "$@"`;
+  const words = [process.execPath, program, ...place.mountArguments()];
+  const ended = await shell(place, `exec unshare --mount sh -c "$@"`, script, "sh", ...words);
+  expect(ended).toEqual({
+    code: 77,
+    stdout: "",
+    stderr: `pailfs: Cannot mount on "${place.mountpoint}": fusermount3 is not installed, and only root mounts without it; install it (Debian: apt-get install fuse3)\n`,
+  });
+});
+
+test("when no way works the error has the reason of each, and the log tells them as they come", async () => {
+  const place = await Place.make();
+  const script = `${hidden("/dev/fuse")} exec "$@" --foreground --fuse=kernel`;
+  const words = [process.execPath, program, ...place.mountArguments()];
+  const ended = await shell(place, `exec unshare --mount sh -c "$@"`, script, "sh", ...words);
+  expect(ended).toMatchObject({ code: 69, stdout: "" });
+  const [first, last] = ended.stderr.trim().split("\n").slice(-2);
+  expect(first).toMatch(/ warn Cannot mount [^\n]*; trying fusermount3$/);
+  expect(last).toMatch(/^pailfs: by mount\(8\): Cannot [^\n]*; by fusermount3: Cannot mount on /);
+  expect(await place.isMounted()).toBe(false);
+});
+
 test("goofys's place in a container of a user: its command line mounts, fusermount -u from outside ends it", async () => {
   const place = await makeUserPlace();
   const home = join(place.folder, "home");

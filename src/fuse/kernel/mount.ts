@@ -18,6 +18,9 @@ export interface MountDeviceOptions {
   readonly mountWords?: readonly string[];
 }
 
+/** How long a program may take to mount. */
+const MOUNT_MS = 20_000;
+
 /** Mounts with mount(8) as root, also as root of a user namespace; returns the FUSE device. The mount answers only once INIT was. */
 export async function mountAsRoot(options: MountDeviceOptions): Promise<number> {
   const device = openDevice();
@@ -35,7 +38,8 @@ export async function mountAsRoot(options: MountDeviceOptions): Promise<number> 
   const flags = ["-i", "-t", "fuse", "-o", words.join(",")];
   try {
     const args = [...flags, "--", options.source, options.mountpoint];
-    const { code, output } = await runProgram("mount", args, { inherited: [device] });
+    const inherited = [device];
+    const { code, output } = await runProgram("mount", args, { inherited, timeoutMs: MOUNT_MS });
     if (code === 0) return device;
     throw new FsError("EIO", `Cannot mount ${options.mountpoint}: mount said "${output}"`);
   } catch (error) {
@@ -87,7 +91,7 @@ export async function mountAsUser(options: MountDeviceOptions): Promise<number> 
     const { code, output } = await runProgram(
       program,
       ["-o", fusermountWords(options).join(","), "--", mountpoint],
-      { inherited: [theirs], variables: { _FUSE_COMMFD: "3" } },
+      { inherited: [theirs], variables: { _FUSE_COMMFD: "3" }, timeoutMs: MOUNT_MS },
     );
     if (code !== 0) throw cannot(mountpoint, ...explainFusermount(output, mountpoint));
     return calls.receiveDescriptor(ours);

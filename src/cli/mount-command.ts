@@ -15,10 +15,10 @@ import type { GivenOption } from "../options/given-option.ts";
 import type { MountOptions } from "../options/mount-options.ts";
 import { nearestName } from "../options/nearest-name.ts";
 import { OptionError } from "../options/option-error.ts";
-import { parseMountOptions } from "../options/parse-mount-options.ts";
 import { descriptorOf } from "../posix/fuse-device.ts";
 import { type CommandContext, complain } from "./command-context.ts";
 import { commandNames } from "./command-names.ts";
+import { parseInContainer } from "./container-state.ts";
 import { ExitCode } from "./exit-code.ts";
 import { logDestination } from "./log-destination.ts";
 import { completeMount } from "./mount-request.ts";
@@ -43,7 +43,7 @@ export async function mountCommand(wish: MountWish, context: CommandContext): Pr
   const { environment } = context;
   const written = await completeMount(wish.words, wish.given, environment);
   // options first: a mistyped one may have left its value among the words
-  const { options, notices, isRemount } = parseMountOptions(
+  const { options, notices, isRemount } = await parseInContainer(
     {
       source: `${sourcePrefix(written.source, environment)}${written.source ?? "missing"}`,
       mountpoint: written.mountpoint ?? "/",

@@ -1,22 +1,23 @@
 // A real Synapse started by its unit: after the mount, with its media in the bucket, and not without the mount. On
 // bookworm, whose Python runs the Synapse that was installed for scripts/synapse-smoke.
-import { execFile } from "node:child_process";
-import { createHmac } from "node:crypto";
 import { mkdir, readFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { promisify } from "node:util";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { BucketServer, keysFile, md5 } from "../support/boot/bucket-server.ts";
 import { Machine } from "../support/boot/machine.ts";
 import { waitUntil } from "../support/mount/wait-until.ts";
+import {
+  SynapseClient,
+  homeserverConfig,
+  synapsePackages,
+} from "../support/synapse/real-synapse.ts";
 
-const run = promisify(execFile);
 const top = new URL("../../", import.meta.url).pathname;
 const media = "/var/lib/matrix-synapse/media";
 const service = "matrix-synapse.service";
 // the loopback is the host's: one that nobody else of this machine uses
 const port = 20_000 + (process.pid % 10_000);
-const secret = "registration secret of the boot test";
+const synapse = new SynapseClient(port);
 
 let machine: Machine;
 let server: BucketServer;
@@ -33,7 +34,10 @@ beforeAll(async () => {
     `source: bucket:synapse/\nmountpoint: ${media}\nendpoint: ${server.endpoint}\n` +
       "credentials_file: /etc/pailfs/keys\nallow_other: yes\nuid: 991\ngid: 991\nsharing: exclusive\nmin_free: 0\n",
   );
-  await machine.write("etc/matrix-synapse/homeserver.yaml", JSON.stringify(homeserver()));
+  await machine.write(
+    "etc/matrix-synapse/homeserver.yaml",
+    homeserverConfig(port, "/var/lib/matrix-synapse", media),
+  );
   await machine.write(`etc/systemd/system/${service}`, unit());
   const dropIn = "matrix-synapse.service.d/pailfs.conf";
   const text = await readFile(join(top, "scripts/systemd", dropIn), "utf8");
@@ -52,7 +56,7 @@ afterAll(async () => {
 
 test("Synapse starts after the mount, and its uploads reach the bucket also over a poweroff", async () => {
   await machine.boot();
-  await waitUntil("Synapse answers", answers, 60_000);
+  await waitUntil("Synapse answers", async () => synapse.answers(), 60_000);
   // of the moments both units became active
   const [mounted = 0, started = 0] = await Promise.all(
     [`pailfs@media.service`, service].map(async (name) =>
@@ -61,7 +65,7 @@ test("Synapse starts after the mount, and its uploads reach the bucket also over
   );
   expect(started).toBeGreaterThan(mounted);
   const content = Buffer.from("a file that somebody sent");
-  await upload(await register(), content);
+  await synapse.upload(await synapse.register(), content);
   await waitUntil(
     "the upload is in the bucket",
     async () => {
@@ -80,31 +84,9 @@ test("Synapse is not started when the mount failed, and nothing is written besid
   expect(await machine.boot()).toBe("degraded");
   expect(await machine.property("pailfs@media.service", "Result")).toBe("exit-code");
   expect(await machine.property(service, "ActiveState")).toBe("inactive");
-  expect(await answers()).toBe(false);
+  expect(await synapse.answers()).toBe(false);
   expect(await machine.must(`ls -A ${media}`)).toBe("");
 }, 90_000);
-
-function homeserver(): object {
-  const folder = "/var/lib/matrix-synapse";
-  const listener = {
-    port,
-    type: "http",
-    bind_addresses: ["127.0.0.1"],
-    resources: [{ names: ["client"] }],
-  };
-  return {
-    server_name: "boot.test",
-    listeners: [listener],
-    database: { name: "sqlite3", args: { database: `${folder}/homeserver.db` } },
-    media_store_path: media,
-    registration_shared_secret: secret,
-    macaroon_secret_key: "macaroon",
-    form_secret: "form",
-    signing_key_path: `${folder}/signing.key`,
-    trusted_key_servers: [],
-    report_stats: false,
-  };
-}
 
 // as Debian's package has it, but for the place of Synapse
 function unit(): string {
@@ -124,37 +106,4 @@ RestartSec=3
 [Install]
 WantedBy=multi-user.target
 `;
-}
-
-async function synapsePackages(): Promise<string> {
-  const code =
-    "import sys; sys.path.insert(0, 'scripts'); from synapse.environment import ensure_synapse; " +
-    "print(ensure_synapse(sys.executable, lambda text: None))";
-  const { stdout } = await run("python3", ["-B", "-c", code], { cwd: top, timeout: 300_000 });
-  const folder = join(dirname(dirname(stdout.trim())), "lib/python3.11/site-packages");
-  return folder;
-}
-
-async function answers(): Promise<boolean> {
-  return fetch(`http://127.0.0.1:${port}/_matrix/client/versions`).then(
-    ({ ok }) => ok,
-    () => false,
-  );
-}
-
-async function register(): Promise<string> {
-  const url = `http://127.0.0.1:${port}/_synapse/admin/v1/register`;
-  const { nonce } = (await (await fetch(url)).json()) as { nonce: string };
-  const signed = [nonce, "admin", "password", "admin"].join("\0");
-  const mac = createHmac("sha1", secret).update(signed).digest("hex");
-  const body = { nonce, username: "admin", password: "password", admin: true, mac };
-  const answer = await fetch(url, { method: "POST", body: JSON.stringify(body) });
-  return ((await answer.json()) as { access_token: string }).access_token;
-}
-
-async function upload(token: string, content: Buffer): Promise<void> {
-  const url = `http://127.0.0.1:${port}/_matrix/media/v3/upload?filename=a.bin`;
-  const headers = { Authorization: `Bearer ${token}`, "Content-Type": "application/octet-stream" };
-  const answer = await fetch(url, { method: "POST", headers, body: new Uint8Array(content) });
-  expect(answer.status).toBe(200);
 }

@@ -135,6 +135,12 @@ export class DockerHost {
     });
   }
 
+  /** Runs a script of this checkout that has to succeed. */
+  async script(path: string, ...words: string[]): Promise<void> {
+    const options = { timeout: 500_000, env: this.#environment, maxBuffer: 2 ** 24 };
+    await exec(join(top, path), words, options);
+  }
+
   /** Runs a docker command that has to succeed; resolves to its output without the last line break. */
   async must(...words: string[]): Promise<string> {
     const { code, stdout, stderr } = await this.run(...words);

@@ -1,0 +1,36 @@
+import { expect, test } from "vitest";
+import { parseInContainer } from "../../../src/cli/container-state.ts";
+import { commandLineOption } from "../../../src/options/given-option.ts";
+
+async function parsed(given: Record<string, string>, variables: Record<string, string>) {
+  const options = Object.entries(given).map(([name, value]) => commandLineOption(name, value));
+  const request = { source: "b", mountpoint: "/s3", given: options };
+  return parseInContainer(request, { variables, uid: 0, gid: 0, directory: "/" });
+}
+
+const container = { PAILFS_CONTAINER: "yes" };
+
+test("a container without a volume for its state waits for S3, and says why", async () => {
+  const { options, notices } = await parsed({ "state-dir": "/nowhere/pailfs" }, container);
+  expect(options.fs.ack).toBe("s3");
+  expect(notices).toEqual([expect.stringMatching(/^\/nowhere\/pailfs is inside.*ack=s3.*volume/)]);
+});
+
+test("whoever asks for ack=disk gets it, and hears what may be lost", async () => {
+  const state = { "state-dir": "/nowhere/pailfs" };
+  const asked = await parsed({ ...state, ack: "disk" }, container);
+  expect(asked.options.fs.ack).toBe("disk");
+  expect(asked.notices).toEqual([expect.stringContaining("not uploaded is lost")]);
+  const byEnvironment = await parsed(state, { ...container, PAILFS_ACK: "disk" });
+  expect(byEnvironment.options.fs.ack).toBe("disk");
+});
+
+test.each([
+  [{ "state-dir": "/nowhere" }, {}],
+  // another file system, as a volume is
+  [{ "state-dir": "/proc" }, container],
+  [{ "state-dir": "/nowhere", "read-only": "yes" }, container],
+])("%j with %j is left alone", async (given, variables) => {
+  const { options, notices } = await parsed(given as Record<string, string>, variables);
+  expect([options.fs.ack, notices]).toEqual(["disk", []]);
+});

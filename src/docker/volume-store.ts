@@ -102,7 +102,7 @@ async function read(path: string): Promise<StateFile | undefined> {
   } catch (error) {
     const copy = `${path}.broken-${Date.now()}`;
     await writeFile(copy, text, { mode: 0o600 }).catch(() => undefined);
-    log.error("cannot make sense of %s (%s): it is kept as %s", path, error, copy);
+    log.error("cannot use %s: %s; it is kept as %s", path, (error as Error).message, copy);
     return undefined;
   }
 }

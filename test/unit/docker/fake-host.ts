@@ -82,9 +82,12 @@ export class FakeHost implements VolumeHost {
     const idle = new IdleMounts({ host: this, store, serial, removed, lingerMs });
     const volumes = new Volumes({ host: this, store, serial, idle, removed });
     await volumes.resume();
-    const close = (): void => {
+    const close = async (): Promise<void> => {
       idle.stop();
       removed.stop();
+      // what is under way writes into a folder that is about to go
+      await Promise.all(store.records.map(async ({ name }) => serial.run(name, async () => {})));
+      await store.replace(undefined, undefined);
     };
     return { volumes, store, close };
   }

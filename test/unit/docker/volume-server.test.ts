@@ -15,7 +15,7 @@ async function listening() {
   const path = join(folder, "run/p.sock");
   const server = await serveVolumes(volumes, { path });
   onTestFinished(async () => {
-    close();
+    await close();
     await server.close();
   });
   const call = async (url: string, body: unknown = ""): Promise<[number, unknown]> => {

@@ -46,7 +46,7 @@ export default defineConfig({
           exclude: [lives],
           include: [
             "mount/**/*.test.ts",
-            "posix/kernel*.test.ts",
+            "posix/{kernel,native}*.test.ts",
             "semantics/**/*.test.ts",
             "model/mount*.test.ts",
           ],

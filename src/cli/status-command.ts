@@ -72,9 +72,19 @@ export function describeStatus(status: DaemonStatus, now: number): string {
         `${describeBytes(status.memoryBytes)} of memory, ${status.adapter} adapter, ` +
         `passthrough ${status.passthrough ? "on" : "off"}`,
     ],
+    ...(status.threadHandles === undefined
+      ? []
+      : [["native", describeThreadHandles(status.threadHandles)]]),
   ];
   const lines = rows.map(([name = "", text]) => `  ${name.padEnd(9)} ${text}`);
   return `${[`${status.source} on ${status.mountpoint}`, ...lines].join("\n")}\n`;
+}
+
+function describeThreadHandles({
+  count,
+  advice,
+}: NonNullable<DaemonStatus["threadHandles"]>): string {
+  return `${count} handles of threads${advice === undefined ? "" : `; ${advice}`}`;
 }
 
 function describeQueue(queue: DaemonStatus["queue"], now: number): string {

@@ -5,7 +5,7 @@ import { openDiskBlockCache } from "../cache/disk-block-cache.ts";
 import type { KeyMap } from "../fs/core-options.ts";
 import { S3FileSystem } from "../fs/s3-file-system.ts";
 import { untilAborted } from "../fs/until-aborted.ts";
-import { mountKernel } from "../fuse/session.ts";
+import { mountAdapter } from "../fuse/mount-adapter.ts";
 import type { MountOptions, S3Options } from "../options/mount-options.ts";
 import { FsError } from "../posix/errno.ts";
 import { homeDirectory } from "../posix/home-directory.ts";
@@ -39,7 +39,7 @@ export interface Core {
   readonly fileSystem: S3FileSystem;
   readonly keys: KeyMap;
   readonly queue: OperatorControl;
-  status(): Omit<MountStatus, "adapter" | "passthrough">;
+  status(): Omit<MountStatus, "adapter" | "passthrough" | "threadHandles">;
   /** Resolves when everything queued so far, or below the key prefix, is in the bucket. */
   drained(prefix?: string): Promise<void>;
   /** Stops uploads and closes all; the queue stays in the journal. */
@@ -156,7 +156,7 @@ async function queueSettings({ s3, spool }: MountOptions): Promise<QueueSettings
   };
 }
 
-/** Mounts a core with the kernel adapter. */
+/** Mounts a core. */
 export async function mountFileSystem(options: MountOptions): Promise<MountedFileSystem> {
   const store = new S3ObjectStore(storeConfig(options.s3));
   const check = new BucketCheck((how) => store.checkBucket({ ...how, prefix: options.s3.prefix }));
@@ -184,13 +184,11 @@ async function mountCore(
   options: MountOptions,
   warning: string | undefined,
 ): Promise<MountedFileSystem> {
-  const session = await mountKernel(core.fileSystem, {
+  const { adapter, session } = await mountAdapter(options.fuse.adapter, core.fileSystem, {
+    ...options.fuse,
     source: options.source,
     mountpoint: options.mountpoint,
-    device: options.fuse.device,
-    readOnly: options.fuse.readOnly,
-    allowOther: options.fuse.allowOther,
-    mountWords: options.fuse.mountWords,
+    owner: options.fs,
     passthrough: options.fuse.passthrough === false ? "off" : "auto",
     readAheadKb: READ_AHEAD_KB,
   });
@@ -202,11 +200,11 @@ async function mountCore(
     warning,
     queue: core.queue,
     closed: session.closed,
-    status: () => ({
-      ...core.status(),
-      adapter: "kernel",
-      passthrough: session.counts().passthrough,
-    }),
+    status: () => {
+      const { passthrough, threadHandles } = session.counts();
+      const held = threadHandles === undefined ? {} : { threadHandles };
+      return { ...core.status(), adapter, passthrough, ...held };
+    },
     flush: (path, signal) =>
       abortable(core.drained(path === "/" ? undefined : core.keys.toKey(path)), signal),
     refresh: (path) => core.fileSystem.refresh(path),

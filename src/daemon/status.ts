@@ -23,6 +23,8 @@ export interface MountStatus {
   /** The FUSE adapter at work, such as "kernel". */
   readonly adapter: string;
   readonly passthrough: boolean;
+  /** Of adapter "native" alone: what fuse-native holds for threads of libfuse, most of which have ended, and what to do once they are many. */
+  readonly threadHandles?: { readonly count: number; readonly advice?: string };
 }
 
 /** What sharing=exclusive knows of the bucket. */

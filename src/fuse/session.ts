@@ -8,6 +8,7 @@ import { Adapter } from "./kernel/adapter.ts";
 import { Connection } from "./kernel/connection.ts";
 import { type AttachedDevice, attachDevice, inheritDevice } from "./kernel/attach.ts";
 import { setReadAhead } from "./kernel/mount.ts";
+import type { ThreadHandles } from "./native/thread-watch.ts";
 import { Notifications } from "./kernel/notifications.ts";
 import { Pruner } from "./kernel/pruner.ts";
 import type { InitReply } from "./kernel/reply.ts";
@@ -25,7 +26,7 @@ export interface MountSession {
 
 /** For metrics and tests. */
 export interface MountCounts {
-  /** Names the kernel knows, the root included. */
+  /** Names the kernel knows, the root included; 0 where libfuse keeps them. */
   readonly nodes: number;
   readonly files: number;
   readonly directories: number;
@@ -33,6 +34,8 @@ export interface MountCounts {
   readonly inFlight: number;
   /** Whether files may be read and written by the kernel alone. */
   readonly passthrough: boolean;
+  /** Of fuse-native alone. */
+  readonly threadHandles?: ThreadHandles;
 }
 
 /** How to mount with the kernel's protocol. */

@@ -18,9 +18,10 @@ export const daemonOptions = {
   }),
   fuse: option({
     group: "Mount",
-    type: choiceType(["auto", "kernel"]),
+    type: choiceType(["auto", "kernel", "native"]),
     default: "auto",
-    describe: "How to talk to the kernel",
+    describe:
+      "How to talk to the kernel: its own protocol, or the npm package fuse-native (see docs/SEMANTICS.md)",
   }),
   passthrough: option({
     group: "Mount",

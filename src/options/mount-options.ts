@@ -90,7 +90,7 @@ export interface FsOptions {
 export interface FuseOptions {
   /** Descriptor of a FUSE device that whoever started this process has mounted (a mount point /dev/fd/N). */
   readonly device: number | undefined;
-  readonly adapter: "auto" | "kernel";
+  readonly adapter: "auto" | "kernel" | "native";
   readonly passthrough: boolean | "auto";
   readonly allowOther: boolean;
   readonly readOnly: boolean;

@@ -24,6 +24,11 @@ export function checkConflicts({ values }: ResolvedOptions): void {
         `names are asked for again after stat_cache_ttl; leave it out, or mount with sharing=exclusive`,
     );
   }
+  if (values.fuse === "native" && values.passthrough === true) {
+    throw new OptionError(
+      `Cannot use passthrough=yes with fuse=native: libfuse 2 has none; leave it out, or mount with fuse=kernel`,
+    );
+  }
   if (values.sse === "AES256" && values.sse_kms_key !== undefined) {
     throw new OptionError(
       `Cannot use sse=AES256 with sse_kms_key=${values.sse_kms_key}: leave one of them out`,

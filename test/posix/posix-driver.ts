@@ -29,6 +29,8 @@ export interface PosixDriver {
   readonly canExchange?: boolean;
   /** Bytes of an xattr's value that there is room for, where it is less than usual. */
   readonly largeXattr?: number;
+  /** Nanoseconds that times are a multiple of; 1 unless given. */
+  readonly timeStep?: bigint;
   lstat(path: string): Promise<PosixStat>;
   open(path: string, flags: number, mode?: number): Promise<PosixFile>;
   mkdir(path: string, mode?: number): Promise<void>;

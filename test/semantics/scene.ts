@@ -29,28 +29,34 @@ export interface Scene {
   readonly clearFaults: () => Promise<void>;
 }
 
+/** A scene of its own, and how to end it. */
+export async function startScene(
+  ...options: string[]
+): Promise<{ readonly scene: Scene; readonly stop: () => Promise<void> }> {
+  const mount = await startRealMount(...options);
+  const store = storeOf(mount);
+  const scene = sceneOf(mount, store);
+  const stop = async (): Promise<void> => {
+    await scene.agent.stop();
+    await store.close();
+    await mount.stop();
+  };
+  return { scene, stop };
+}
+
 /** Runs the paragraphs on a real mount, with and without passthrough. */
 export function onMounts(options: readonly string[], tests: (scene: () => Scene) => void): void {
   describe.each(["auto", "off"])("passthrough %s", (passthrough) => {
     let scene: Scene | undefined;
-    let store: S3ObjectStore | undefined;
+    let stop = async (): Promise<void> => {};
     beforeAll(async () => {
-      const mount = await startRealMount(
-        `--passthrough=${passthrough}`,
-        "--allow-other",
-        ...options,
-      );
-      store = storeOf(mount);
-      scene = sceneOf(mount, store);
+      const all = [`--passthrough=${passthrough}`, "--allow-other", ...options];
+      ({ scene, stop } = await startScene(...all));
     });
     afterEach(async () => {
       await scene?.clearFaults();
     });
-    afterAll(async () => {
-      await scene?.agent.stop();
-      await store?.close();
-      await scene?.mount.stop();
-    });
+    afterAll(async () => stop());
     tests(() => {
       if (!scene) throw new Error("There is no mount");
       return scene;

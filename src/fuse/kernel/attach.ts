@@ -31,7 +31,7 @@ export async function attachDevice(options: MountDeviceOptions): Promise<Attache
     closeSync(result);
     throw new FsError("EIO", `Cannot find the mount at ${mountpoint}: it is gone already`);
   }
-  log.info("served by the kernel adapter, mounted by %s", name);
+  log.info("mounted by %s", name);
   return { device: result, mount, isInherited: false };
 }
 

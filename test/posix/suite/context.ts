@@ -1,5 +1,6 @@
 import { expect } from "vitest";
 import { O_CREAT, O_EXCL, O_RDONLY, O_TRUNC, O_WRONLY } from "../../../src/posix/open-flags.ts";
+import { waitUntil } from "../../support/mount/wait-until.ts";
 import type { PosixDriver } from "../posix-driver.ts";
 
 /** What each group of tests gets: the driver of the running test, and a fresh directory in it. */
@@ -36,6 +37,20 @@ export async function readFile(driver: PosixDriver, path: string): Promise<strin
   } finally {
     await file.close();
   }
+}
+
+/** Returns when the next change has a time of its own. */
+export async function nextTime(driver: PosixDriver): Promise<void> {
+  if (driver.timeStep === undefined) return;
+  const start = BigInt(Date.now()) * 1_000_000n;
+  await waitUntil("the clock moves", async () => {
+    return BigInt(Date.now()) * 1_000_000n >= start + (driver.timeStep ?? 1n);
+  });
+}
+
+/** A time as the driver keeps it. */
+export function keptTime(driver: PosixDriver, time: bigint): bigint {
+  return time - (time % (driver.timeStep ?? 1n));
 }
 
 /** Expects a rejection with that errno. */

@@ -1,7 +1,7 @@
 /* oxlint-disable vitest/expect-expect -- fails() expects */
 import { expect, test } from "vitest";
 import { O_CREAT, O_RDONLY, O_RDWR } from "../../../src/posix/open-flags.ts";
-import { fails, makeFile, readFile, type SuiteContext, writeFile } from "./context.ts";
+import { fails, makeFile, nextTime, readFile, type SuiteContext, writeFile } from "./context.ts";
 
 const NOREPLACE = 1;
 const EXCHANGE = 2;
@@ -115,6 +115,7 @@ export function renameTests(context: () => SuiteContext): void {
     const [file, from, to] = await Promise.all(
       [at("f"), at(), at("d")].map((path) => driver.lstat(path)),
     );
+    await nextTime(driver);
     await driver.rename(at("f"), at("d/f"));
     expect((await driver.lstat(at("d/f"))).ctime > (file?.ctime ?? 0n)).toBe(true);
     expect((await driver.lstat(at())).mtime > (from?.mtime ?? 0n)).toBe(true);

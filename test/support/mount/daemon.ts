@@ -1,6 +1,11 @@
 // The daemon of mount tests: mounts a MemoryFileSystem and obeys its parent over IPC. It never runs in a test's own
 // process: whoever calls into a mount it serves itself can wait for ever.
-import { mountKernel, type KernelMountOptions } from "../../../src/fuse/session.ts";
+import { mountNative } from "../../../src/fuse/native/mount-native.ts";
+import {
+  type KernelMountOptions,
+  mountKernel,
+  type MountSession,
+} from "../../../src/fuse/session.ts";
 import type { Change } from "../../../src/fs/file-system.ts";
 import { MemoryFileSystem, type MemoryFileSystemOptions } from "../memory-file-system.ts";
 import { SlowFileSystem } from "./slow-file-system.ts";
@@ -8,6 +13,8 @@ import { SlowFileSystem } from "./slow-file-system.ts";
 /** What the parent sends as the first argument. */
 export interface DaemonOptions {
   readonly mount: KernelMountOptions;
+  /** Through the npm package instead of the kernel's protocol. */
+  readonly native?: boolean;
   readonly fileSystem: MemoryFileSystemOptions;
   /** Each call of that name waits so long first, ms. */
   readonly delays?: Readonly<Record<string, number>>;
@@ -26,11 +33,18 @@ export type Command =
   | { readonly do: "dump"; readonly path: string }
   | { readonly do: "replace"; readonly path: string; readonly text: string };
 
+async function mount(slow: SlowFileSystem, options: DaemonOptions): Promise<MountSession> {
+  if (options.native !== true) return mountKernel(slow.fileSystem, options.mount);
+  const { mountWords = [] } = options.mount;
+  const owner = { uid: 0, gid: 0 };
+  return mountNative(slow.fileSystem, { ...options.mount, mountWords, nonempty: false, owner });
+}
+
 async function main(): Promise<void> {
   const options = JSON.parse(process.argv[2] ?? "{}") as DaemonOptions;
   const memory = new MemoryFileSystem(options.fileSystem);
   const slow = new SlowFileSystem(memory, options.delays ?? {});
-  const session = await mountKernel(slow.fileSystem, options.mount);
+  const session = await mount(slow, options);
   const obey = async (command: Command): Promise<unknown> => {
     switch (command.do) {
       case "counts":

@@ -26,6 +26,8 @@ async function buildDaemon(name: "daemon" | "recorder"): Promise<string> {
 /** What differs from a plain mount of an empty in-memory file system. */
 export interface MountInChildOptions {
   readonly mount?: Partial<KernelMountOptions>;
+  /** Through the npm package fuse-native. */
+  readonly native?: boolean;
   readonly fileSystem?: MemoryFileSystemOptions;
   /** Contents get a descriptor, so that passthrough is possible. */
   readonly backed?: boolean;
@@ -158,6 +160,7 @@ export async function mountInChild(options: MountInChildOptions = {}): Promise<C
       ...(options.backed === true && { backingDirectory: backing }),
     },
     delays: options.delays ?? {},
+    native: options.native ?? false,
   };
   const child = fork(daemon, [JSON.stringify(daemonOptions)], {
     cwd: "/",

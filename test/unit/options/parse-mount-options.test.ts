@@ -227,7 +227,11 @@ describe("bad input is one line that names the value and the remedy", () => {
       "Cannot use refresh_interval=90s with sharing=shared: names are asked for again after stat_cache_ttl; " +
         "leave it out, or mount with sharing=exclusive",
     ],
-    [line(["fuse", "native"]), "Cannot use --fuse=native: want auto or kernel"],
+    [line(["fuse", "magic"]), "Cannot use --fuse=magic: want auto, kernel or native"],
+    [
+      line(["fuse", "native"], ["passthrough", "yes"]),
+      "Cannot use passthrough=yes with fuse=native: libfuse 2 has none",
+    ],
     [
       parseOptionList("s3_deadline=soon"),
       "Cannot use -o s3_deadline=soon: want a time such as 30s, 5m or 1h30m",

@@ -4,10 +4,11 @@ import { andThen } from "../operation.ts";
 import { type Answer, DONE, type Operation, operation } from "./operation.ts";
 import { existing, isDoubtful } from "./paths.ts";
 
-/** The name of an attribute that there may be: the kernel asks for capabilities before writes, and for ACLs on listings. */
-function attribute(name: string, whenAbsent: "ENODATA" | "EOPNOTSUPP"): string {
-  if (name.startsWith("system.posix_acl_")) throw new FsError("EOPNOTSUPP", "There are no ACLs");
-  if (name.startsWith("security.")) throw new FsError(whenAbsent, `Cannot use attribute ${name}`);
+/** The name of an attribute that there may be; EOPNOTSUPP makes `ls -l` ask once per mount for those that there are not. */
+function attribute(name: string): string {
+  if (name.startsWith("security.") || name.startsWith("system.posix_acl_")) {
+    throw new FsError("EOPNOTSUPP", `Cannot use attribute ${name}`);
+  }
   return name;
 }
 
@@ -26,7 +27,7 @@ export const xattrOperations: readonly Operation[] = [
   operation<[string, string, Buffer]>({
     name: "getxattr",
     handle(adapter, path, name, buffer) {
-      const asked = attribute(name, "ENODATA");
+      const asked = attribute(name);
       if (isDoubtful(asked)) throw new FsError("ENODATA", "Cannot find that attribute");
       return andThen(adapter.fileSystem.getxattr(existing(path), asked, adapter.context), (value) =>
         sized(value, buffer),
@@ -37,7 +38,7 @@ export const xattrOperations: readonly Operation[] = [
   operation<[string, string, Buffer, number, number]>({
     name: "setxattr",
     handle(adapter, path, name, value, _position, flags) {
-      const asked = attribute(name, "EOPNOTSUPP");
+      const asked = attribute(name);
       if (isDoubtful(asked)) throw new FsError("EILSEQ", "Cannot use a name that is not UTF-8");
       // copied: the memory is libfuse's, and the core keeps the value
       const kept = Buffer.from(value);
@@ -60,7 +61,7 @@ export const xattrOperations: readonly Operation[] = [
     name: "removexattr",
     handle: (adapter, path, name) =>
       andThen(
-        adapter.fileSystem.removexattr(existing(path), attribute(name, "ENODATA"), adapter.context),
+        adapter.fileSystem.removexattr(existing(path), attribute(name), adapter.context),
         () => DONE,
       ),
   }),

@@ -39,6 +39,8 @@ class Case:
     note: str = ""
     # measured for pailfs alone: the others would take minutes
     alone: bool = False
+    # whether requests to S3 are part of the table
+    counted: bool = True
 
 
 def _at_most(key: str, limit: float, text: str, unit: str = "s") -> Bar:

@@ -217,6 +217,7 @@ def known_systems(goofys: str | None, geesefs: str | None) -> dict[str, FileSyst
         FileSystem("pailfs", pailfs, "--version"),
         FileSystem("pailfs-off", pailfs, "--version", ("--passthrough", "off")),
         FileSystem("pailfs-s3", pailfs, "--version", ("--ack", "s3")),
+        FileSystem("pailfs-native", pailfs, "--version", ("--fuse", "native")),
         FileSystem("s3fs", ("s3fs",), "--version"),
         FileSystem("rclone", ("rclone",), "version"),
     ]

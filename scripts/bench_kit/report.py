@@ -1,5 +1,6 @@
 """Medians of the rounds, as a table for the terminal and as docs/BENCHMARKS.md."""
 
+import pathlib
 import statistics
 from dataclasses import dataclass, field
 
@@ -26,11 +27,14 @@ class CaseReport:
     def table(self) -> list[list[str]]:
         rows = self.medians()
         base = rows.get("pailfs") or next(iter(rows.values()), None)
-        lines = [["", *(metric.title for metric in self.case.metrics), "requests"]]
+        counted = self.case.counted
+        titles = [metric.title for metric in self.case.metrics]
+        lines = [["", *titles, *(["requests"] if counted else [])]]
         for name, row in rows.items():
             cells = [_cell(metric, row, base) for metric in self.case.metrics]
-            shown = "" if name == "bound" else requests_text(row.requests)
-            lines.append([self._row_title(name), *cells, shown])
+            if counted:
+                cells.append("" if name == "bound" else requests_text(row.requests))
+            lines.append([self._row_title(name), *cells])
         return lines
 
     def bars(self) -> list[tuple[str, str, str]]:
@@ -75,8 +79,20 @@ def as_text(reports: list[CaseReport]) -> str:
     return "\n\n".join(parts)
 
 
-def as_markdown(reports: list[CaseReport], facts: dict[str, str]) -> str:
-    parts = [_HEAD, *(f"- {name}: {value}" for name, value in facts.items()), ""]
+def write_docs(path: pathlib.Path, text: str, adapters: bool) -> None:
+    """Writes the part that was measured, and keeps the other one."""
+    old = path.read_text(encoding="utf-8") if path.exists() else ""
+    first, found, second = old.partition(_ADAPTERS_HEAD)
+    if adapters:
+        path.write_text(first.rstrip("\n") + "\n\n" + text, encoding="utf-8")
+    else:
+        rest = "\n" + found + second if found else ""
+        path.write_text(text + rest, encoding="utf-8")
+
+
+def as_markdown(reports: list[CaseReport], facts: dict[str, str], adapters: bool = False) -> str:
+    parts = [_ADAPTERS_HEAD + _ADAPTERS_TEXT if adapters else _HEAD]
+    parts += [*(f"- {name}: {value}" for name, value in facts.items()), ""]
     for report in reports:
         head, *body = report.table()
         parts += [
@@ -96,6 +112,11 @@ def _line(cells: list[str]) -> str:
     return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
 
 
+_ADAPTERS_HEAD = "# Adapters\n"
+_ADAPTERS_TEXT = """
+Written by `scripts/bench --adapters --write-docs`; do not edit by hand. The same core behind each way to the kernel: pailfs
+is the kernel adapter with passthrough, pailfs-off without, pailfs-native is `--fuse=native` (fuse-native, libfuse 2).
+"""
 _HEAD = """# Benchmarks
 
 Written by `scripts/bench --write-docs`; do not edit by hand. All rows of a table come from one run on one machine:

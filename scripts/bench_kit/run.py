@@ -33,6 +33,8 @@ class Sizes:
     tree_size: int = 1000
     listed_large: int = 100_000
     bucket_of_synapse: int = 1_000_000
+    adapter_files: int = 500
+    slow_calls: int = 50_000
 
 
 FULL = Sizes(big_mib=1000, stream_mib=200, closes=200)
@@ -42,6 +44,8 @@ QUICK = Sizes(
     closes=50,
     listed_large=10_000,
     bucket_of_synapse=50_000,
+    adapter_files=100,
+    slow_calls=5_000,
 )
 
 

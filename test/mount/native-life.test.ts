@@ -1,6 +1,7 @@
 // What mount-native.ts itself sees to: the mount's beginning and end. What programs see is in posix/ and semantics/.
 import { execFile } from "node:child_process";
 import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, describe, expect, test } from "vitest";
 import { Agent } from "../support/mount/agent.ts";
@@ -12,6 +13,7 @@ import {
 } from "../support/mount/mount-in-child.ts";
 import { waitUntil } from "../support/mount/wait-until.ts";
 import { runsNative } from "../support/native.ts";
+import { startUserMount } from "../support/real-mount.ts";
 
 const run = promisify(execFile);
 const cleanups: (() => Promise<void>)[] = [];
@@ -111,6 +113,20 @@ describe.skipIf(!runsNative)("fuse=native", () => {
     ).toBe(7);
     await other.run("os.setxattr(p, 'user.empty', b'')");
     expect(await other.run("result = len(os.getxattr(p, 'user.empty'))")).toBe(0);
+  });
+
+  test("an ordinary user mounts, and what is written reaches the bucket", async () => {
+    const user = await startUserMount("--allow-other", "--fuse=native");
+    cleanups.push(() => user.stop());
+    await writeFile(join(user.mountpoint, "f"), "x");
+    await user.pailfs("flush", user.mountpoint);
+    expect(await user.admin("keys?prefix=")).toMatchObject([{ key: "f" }]);
+    const line = (await readFile("/proc/self/mountinfo", "utf8"))
+      .split("\n")
+      .find((text) => text.includes(user.mountpoint));
+    expect(line).toMatch(/ - fuse.pailfs bucket .*user_id=[1-9]/);
+    await user.umount();
+    expect(await isMounted(user.mountpoint)).toBe(false);
   });
 
   test("bytes written and read by many at once are not mixed", async () => {

@@ -92,11 +92,22 @@ async function open(fuse: FuseObject): Promise<void> {
     await promisify((done: (error?: Error | null) => void) => fuse.open(done))();
   } catch (error) {
     const said = error instanceof Error ? error.message : String(error);
-    const reason = said.includes("in use")
-      ? "fuse-native refuses a directory that is itself a mount; mount on one below it"
-      : `libfuse refused, and wrote to standard error why (${said})`;
-    throw new FsError("EIO", reason, { cause: error });
+    throw new FsError("EIO", whyNot(said), { cause: error });
   }
+}
+
+// libfuse's own words go to standard error at best
+function whyNot(said: string): string {
+  if (said.includes("in use")) {
+    return "fuse-native refuses a directory that is itself a mount; mount on one below it";
+  }
+  if (process.geteuid?.() === 0) {
+    return `libfuse could not mount (${said}): it wants /dev/fuse and CAP_SYS_ADMIN`;
+  }
+  return (
+    `libfuse could not mount (${said}): it wants the program fusermount, setuid root, a directory of this user's, a line ` +
+    "for the user in /etc/passwd, and for allow_other the line user_allow_other in /etc/fuse.conf"
+  );
 }
 
 interface Parts {

@@ -230,7 +230,7 @@ describe("bad input is one line that names the value and the remedy", () => {
     [line(["fuse", "magic"]), "Cannot use --fuse=magic: want auto, kernel or native"],
     [
       line(["fuse", "native"], ["passthrough", "yes"]),
-      "Cannot use passthrough=yes with fuse=native: libfuse 2 has none",
+      "Cannot use passthrough=yes with fuse=native: libfuse 2 has none; leave it out, or mount with fuse=kernel",
     ],
     [
       parseOptionList("s3_deadline=soon"),

@@ -161,4 +161,4 @@ ADAPTER_CASES = (
         counted=False,
     ),
 )
-ADAPTER_ROWS = ("pailfs", "pailfs-off", "pailfs-native")
+ADAPTER_ROWS = ("pailfs", "pailfs-off", "pailfs-user", "pailfs-native")

@@ -33,6 +33,8 @@ class FileSystem:
     program: tuple[str, ...]
     version_argument: str
     options: tuple[str, ...] = ()
+    # who mounts, by fusermount3; root by mount(8) when there is none
+    user: int | None = None
 
     def available(self) -> bool:
         return shutil.which(self.program[0]) is not None
@@ -70,7 +72,8 @@ class FileSystem:
                 tail = ["--endpoint", endpoint, "--region", Login().region, bucket, where]
             case other:
                 raise ValueError(f"No mount command is known for {other}")
-        return [*self.program, *tail, *self.options]
+        as_user = () if self.user is None else _command_of(self.user, paths.mountpoint.parent)
+        return [*as_user, *self.program, *tail, *self.options]
 
     def environment(self, endpoint: str) -> dict[str, str]:
         login = Login()
@@ -131,6 +134,12 @@ class Mount:
             self._guard.start()
         for path in (self.paths.mountpoint, self.paths.cache, self.paths.state):
             path.mkdir()
+            if system.user is not None:
+                os.chown(path, system.user, system.user)
+        if system.user is not None:
+            # what is mounted in the user's namespace is to be seen here
+            subprocess.run(["mount", "--bind", self._base, self._base], check=True)
+            subprocess.run(["mount", "--make-shared", self._base], check=True)
 
     def __enter__(self) -> "Mount":
         try:
@@ -186,7 +195,21 @@ class Mount:
             if _is_mounted(self.root):
                 subprocess.run(["umount", "-l", str(self.root)], check=False)
                 time.sleep(0.1)
+            if self.system.user is not None:
+                subprocess.run(["umount", "-l", str(self._base)], check=False)
             shutil.rmtree(self._base, ignore_errors=True)
+
+
+def _command_of(user: int, folder: pathlib.Path) -> tuple[str, ...]:
+    """Runs a command as a user whom fuse.conf lets open the mount to others, in a mount namespace of its own."""
+    (folder / "fuse.conf").write_text("user_allow_other\n", encoding="ascii")
+    script = """conf=$1 user=$2; shift 2
+        mount --make-private "$(findmnt -n -o TARGET -T /etc/fuse.conf)" &&
+        mount --bind "$conf" /etc/fuse.conf &&
+        exec setpriv --reuid "$user" --regid "$user" --clear-groups "$@"
+    """
+    alone = ("unshare", "--mount", "--propagation", "unchanged")
+    return (*alone, "sh", "-c", script, "sh", str(folder / "fuse.conf"), str(user))
 
 
 def forget_pages(path: str | os.PathLike[str], sync: bool = True) -> None:
@@ -217,6 +240,8 @@ def known_systems(goofys: str | None, geesefs: str | None) -> dict[str, FileSyst
         FileSystem("pailfs", pailfs, "--version"),
         FileSystem("pailfs-off", pailfs, "--version", ("--passthrough", "off")),
         FileSystem("pailfs-s3", pailfs, "--version", ("--ack", "s3")),
+        # user 1 is one that every system knows
+        FileSystem("pailfs-user", pailfs, "--version", ("--allow-other", "--uid=0"), user=1),
         FileSystem("pailfs-native", pailfs, "--version", ("--fuse", "native")),
         FileSystem("s3fs", ("s3fs",), "--version"),
         FileSystem("rclone", ("rclone",), "version"),

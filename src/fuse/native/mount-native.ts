@@ -83,6 +83,8 @@ export async function mountNative(
         log.warn("%s", failure),
       );
     }
+    // a process that is about to say why must also end
+    fuse.close(() => {});
     throw toSystemFsError(error, `Cannot mount at ${mountpoint} with fuse=native`);
   }
 }

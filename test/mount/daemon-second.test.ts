@@ -58,7 +58,8 @@ test("of daemons that start at the same time on one state one mounts, the others
       ),
     ),
   );
-  expect(ended.map(({ code }) => code).toSorted()).toEqual([0, 75, 75]);
+  expect(ended.filter(({ code }) => code === 0)).toHaveLength(1);
+  expect(ended.filter(({ code }) => code === 75)).toHaveLength(2);
   for (const { code, stderr } of ended) {
     if (code !== 0)
       expect(stderr).toMatch(/^pailfs: Cannot mount bucket: another pailfs uses [^\n]*\n$/);

@@ -228,9 +228,8 @@ export const daemonParts: DaemonParts = {
 
 /** The most of its disk that a cache may take. */
 const CACHE_SHARE = 0.8;
-/** Cached files that are kept open for their next reader: a share of the descriptors, as writers need theirs. */
+/** Cached files that are kept open for their next reader: at most an eighth of the descriptors, as writers need theirs. */
 const MOST_IDLE_FILES = 512;
-const IDLE_SHARE = 1 / 8;
 
 async function openCache(
   options: MountOptions,
@@ -245,7 +244,7 @@ async function openCache(
     directory,
     limitBytes: Math.min(limitBytes, Math.floor(size * CACHE_SHARE)),
     minFreeBytes: "bytes" in minFree ? minFree.bytes : Math.floor(size * minFree.fraction),
-    maxIdleFiles: Math.min(MOST_IDLE_FILES, Math.ceil((await descriptorLimit()) * IDLE_SHARE)),
+    maxIdleFiles: Math.min(MOST_IDLE_FILES, Math.ceil((await descriptorLimit()) / 8)),
     ...(system ? { punchHole: holePuncher(system) } : {}),
     ...(bootId === undefined ? {} : { bootId }),
   });

@@ -1,7 +1,8 @@
 import type { LoopbackS3 } from "../loopback-s3/loopback-s3.ts";
 import type { StoredObject } from "../loopback-s3/objects.ts";
 
-interface BucketChange {
+/** An object was written, or is gone. */
+export interface BucketChange {
   readonly at: bigint;
   readonly key: string;
   /** Undefined: deleted. */
@@ -10,8 +11,7 @@ interface BucketChange {
 
 /** Every change of a bucket in memory with its time, so that it can be had as of any moment. */
 export class BucketHistory {
-  readonly #changes: BucketChange[] = [];
-
+  readonly changes: BucketChange[] = [];
   readonly #end: () => void;
 
   constructor(s3: LoopbackS3) {
@@ -19,11 +19,11 @@ export class BucketHistory {
     const put = bucket.put.bind(bucket);
     const remove = bucket.delete.bind(bucket);
     bucket.put = (object) => {
-      this.#changes.push({ at: process.hrtime.bigint(), key: object.key, object });
+      this.changes.push({ at: process.hrtime.bigint(), key: object.key, object });
       put(object);
     };
     bucket.delete = (key) => {
-      this.#changes.push({ at: process.hrtime.bigint(), key, object: undefined });
+      this.changes.push({ at: process.hrtime.bigint(), key, object: undefined });
       return remove(key);
     };
     this.#end = () => Object.assign(bucket, { put, delete: remove });
@@ -33,15 +33,15 @@ export class BucketHistory {
   end(): void {
     this.#end();
   }
+}
 
-  /** Makes a bucket hold what this one held then. */
-  restore(s3: LoopbackS3, at: bigint): void {
-    const { objects } = s3.bucket;
-    objects.clear();
-    for (const { at: changed, key, object } of this.#changes) {
-      if (changed > at) return;
-      if (object === undefined) objects.delete(key);
-      else objects.put(object);
-    }
+/** Makes a bucket hold what the recorded one held then. */
+export function restoreBucket(s3: LoopbackS3, changes: readonly BucketChange[], at: bigint): void {
+  const { objects } = s3.bucket;
+  objects.clear();
+  for (const { at: changed, key, object } of changes) {
+    if (changed > at) return;
+    if (object === undefined) objects.delete(key);
+    else objects.put(object);
   }
 }

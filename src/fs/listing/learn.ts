@@ -174,11 +174,8 @@ export class Learner {
       if (node.object && directoryHere && isDirectory(directoryHere)) {
         this.#namespace.noteHiding(directoryHere.ino);
       }
-      if (!entry) {
-        // S3 has something there; what it will be is up to the queue
-        if (known) seen.saw.add(known.ino);
-        return;
-      }
+      // not S3's to say, or nothing that stays: complete() keeps what is ours, was touched, or is being made by the queue
+      if (!entry) return;
       batch.names.push({ parent, name, entry });
       if (known && (entry.ino !== known.ino || entry.generation !== known.generation)) {
         batch.changed.push({ path, parent, name, entry: known });

@@ -9,7 +9,7 @@ export interface DiskCacheOptions {
   readonly minFreeBytes: number;
   /** Frees a range of an open file and resolves to true, or to false where the disk cannot; without it large objects go whole. */
   readonly punchHole?: (fd: number, offset: number, length: number) => Promise<boolean>;
-  /** What may wait for the disk in memory; 32 MiB. */
+  /** What may wait for the disk in memory; 64 MiB. */
   readonly writeBudgetBytes?: number;
   /** Descriptors kept for objects that nobody uses; 512. */
   readonly maxIdleFiles?: number;

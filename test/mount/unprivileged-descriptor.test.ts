@@ -170,6 +170,17 @@ test("without fusermount3 a user is told what to install", async () => {
   });
 });
 
+test("where fusermount3 cannot become root the remedies are told", async () => {
+  const place = await makeUserPlace();
+  const script = 'exec setpriv --reuid 1 --regid 1 --clear-groups --no-new-privs "$@"';
+  const words = [process.execPath, program, ...place.mountArguments()];
+  const ended = await shell(place, script, ...words);
+  expect(ended).toMatchObject({ code: 77, stdout: "" });
+  expect(ended.stderr).toMatch(
+    /^pailfs: Cannot mount on [^\n]*Operation not permitted": fusermount3 has to be setuid root and free of NoNewPrivileges; a container[^\n]*\n$/,
+  );
+});
+
 test("when no way works the error has the reason of each, and the log tells them as they come", async () => {
   const place = await Place.make();
   const script = `${hidden("/dev/fuse")} exec "$@" --foreground --fuse=kernel`;

@@ -145,7 +145,7 @@ const explanations: readonly (readonly [RegExp, ErrnoName, (mountpoint: string) 
     /Operation not permitted/,
     "EPERM",
     () =>
-      "fusermount3 has to be setuid root, and a container wants --cap-add SYS_ADMIN and --device /dev/fuse",
+      "fusermount3 has to be setuid root and free of NoNewPrivileges; a container wants --cap-add SYS_ADMIN and --device /dev/fuse",
   ],
   [
     /could not determine username/,

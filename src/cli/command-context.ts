@@ -12,6 +12,8 @@ export interface CommandContext {
   readonly version: string;
   /** Where daemons leave their records, best first. */
   readonly runtimeDirectories: readonly string[];
+  /** Whether the mounts of other users are looked for too: root, where no directory was asked for. */
+  readonly seesUsers?: boolean;
   /** How to start this program again. */
   readonly self: readonly [string, ...string[]];
   /** Whether standard error is the journal, which reads priorities. */

@@ -14,7 +14,8 @@ export async function mountpointOf(argument: string, context: CommandContext): P
 
 /** The records of all daemons that this user may ask, newest mount first within those of one user. */
 export async function findDaemons(context: CommandContext): Promise<MountRecord[]> {
-  return [...(await readMountRecords(context.runtimeDirectories)), ...(await readUserRecords())];
+  const own = await readMountRecords(context.runtimeDirectories);
+  return context.seesUsers === true ? [...own, ...(await readUserRecords())] : own;
 }
 
 /** The record of the daemon behind a mount point, if there is one. */

@@ -30,6 +30,7 @@ export async function processContext(): Promise<CommandContext> {
     },
     version: await packageVersion(),
     runtimeDirectories: runtimeDirectories(uid, variables),
+    seesUsers: uid === 0 && (variables["PAILFS_RUNTIME_DIR"] ?? "") === "",
     self: [
       process.execPath,
       ...daemonFlags,

@@ -220,6 +220,14 @@ describe.skipIf(!runsNative)("fuse=native", () => {
     await run("sh", ["-c", `${commands} wait`]).catch(() => {});
     const together = Date.now() - start - one;
     expect([one > 1900, together > 1900]).toEqual([true, true]);
+    await mount.command({ do: "delays", delays: {} });
+    const some = Array.from({ length: 1500 }, (_, index) => mount.path(`name${index}`));
+    for (const name of some) await fs.writeFile(name, "");
+    const directory = await fs.opendir(mount.mountpoint, { bufferSize: 1 });
+    expect(await directory.read()).toBeTruthy();
+    await directory.close();
+    // a thousand, five hundred, and the end
+    expect((await mount.calls())["directory.read"]).toBe(3);
   });
 
   test("With fuse=native a mount point is a plain directory", async () => {

@@ -2,7 +2,7 @@
 import { stat } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 
-const POLL_MS = 100;
+const POLL_MS = 250;
 
 /** Resolves once nothing uses the mount `device` (major:minor) any more, open files after a lazy unmount included. Never rejects. */
 export async function superblockGone(

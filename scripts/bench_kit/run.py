@@ -81,18 +81,20 @@ class Run:
             self.server.set_latency(before)
             self._latency = before
 
-    def mount(self, system: FileSystem, bucket: str = DATA) -> Mount:
-        return Mount(system, self.server.endpoint, bucket, self.work, _LIMIT)
+    def mount(self, system: FileSystem, bucket: str = DATA, limit: float = _LIMIT) -> Mount:
+        return Mount(system, self.server.endpoint, bucket, self.work, limit)
 
     @contextlib.contextmanager
-    def work_mount(self, system: FileSystem) -> Iterator[tuple[Mount, str]]:
+    def work_mount(
+        self, system: FileSystem, limit: float = _LIMIT
+    ) -> Iterator[tuple[Mount, str]]:
         """A mount of a bucket of the row's own, with a few objects in `dir/`, empty again afterwards."""
         bucket = work_bucket(system.name)
         with self.latency(0):
             for number in range(3):
                 self.client.put(bucket, f"dir/before-{number}", b"before\n")
         try:
-            with self.mount(system, bucket) as mount:
+            with self.mount(system, bucket, limit) as mount:
                 yield mount, bucket
         finally:
             with self.latency(0):

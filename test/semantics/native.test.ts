@@ -186,14 +186,14 @@ describe.skipIf(!runsNative)("fuse=native", () => {
   });
 
   test("With fuse=native a killed caller waits for the answer", async () => {
-    const mount = await inMemory({ delays: { lookup: 3000 } });
+    const mount = await inMemory({ delays: { lookup: 5000 } });
     const start = Date.now();
     const caller = spawn("stat", [mount.path("none")], { stdio: "ignore" });
     const gone = new Promise((resolve) => caller.once("exit", resolve));
     await waitUntil("the lookup is in flight", async () => (await mount.counts()).inFlight === 1);
     caller.kill("SIGKILL");
     await gone;
-    expect(Date.now() - start).toBeGreaterThan(2900);
+    expect(Date.now() - start).toBeGreaterThan(4900);
     expect(await mount.command({ do: "interrupted" })).toBe(0);
   });
 
@@ -201,11 +201,11 @@ describe.skipIf(!runsNative)("fuse=native", () => {
     const mount = await inMemory();
     const names = Array.from({ length: 40 }, (_, index) => mount.path(`f${index}`));
     for (const name of names) await fs.writeFile(name, "x");
-    await mount.command({ do: "delays", delays: { "file.read": 2000 } });
+    await mount.command({ do: "delays", delays: { "file.read": 4000 } });
     const commands = names.map((name) => `cat ${name} & `).join("");
     await run("sh", ["-c", `${commands} wait`]);
     const { threadHandles } = await mount.counts();
-    expect(threadHandles?.count).toBeGreaterThan(20);
+    expect(threadHandles?.count).toBeGreaterThan(12);
     const { mount: real } = bucket();
     expect(await real.pailfs("status", real.mountpoint)).toMatch(/native +\d+ handles of threads/);
   });

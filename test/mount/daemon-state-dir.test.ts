@@ -9,8 +9,9 @@ import { expect, test } from "vitest";
 import { mountFolderName } from "../../src/options/mount-folder.ts";
 import { Environment } from "../../src/state/environment.ts";
 import { Journal } from "../../src/state/journal.ts";
-import { bytes, md5, Place } from "./daemon-fixture.ts";
-import { tmpfsAt } from "./tmpfs.ts";
+import { waitUntil } from "../support/mount/wait-until.ts";
+import { bytes, md5, Place, signal } from "./daemon-fixture.ts";
+import { readOnlyAt, tmpfsAt } from "./tmpfs.ts";
 
 const run = promisify(execFile);
 
@@ -132,4 +133,24 @@ test("a state directory without room is refused with 75; one with little room is
   await rm(filler);
   await writeFile(place.path("f"), bytes(1000));
   await place.umount();
+});
+
+test("a state directory that is read-only is refused, and used again when it is not", async () => {
+  const place = await Place.mounted();
+  await place.stopServer();
+  await writeFile(place.path("d/f"), "pending");
+  const pid = await place.daemonPid();
+  signal(pid, "SIGKILL");
+  await waitUntil("the dead mount is gone", async () => !(await place.isMounted()));
+  await place.startServer();
+  const undo = await readOnlyAt(place.state);
+  await expectRefused(
+    place,
+    78,
+    `Cannot use state_dir=${place.state}: it cannot be written (EROFS`,
+  );
+  await undo();
+  await place.mount();
+  await place.umount();
+  expect(await place.bucket()).toEqual({ "d/f": md5("pending") });
 });

@@ -227,7 +227,7 @@ test("openMountState() refuses the state of another mount", async () => {
   await withState(async (state, _reopen, directory) => {
     await state.close();
     await expect(openMountState({ directory, identity: "other" })).rejects.toThrow(
-      `belongs to "${identity}"`,
+      `belongs to ${identity}, wanted other`,
     );
   });
 });

@@ -4,6 +4,7 @@ import { FsError } from "../../posix/errno.ts";
 import { isDirectory } from "../../posix/stat.ts";
 import type { ListPage, ObjectStore } from "../../s3/object-store.ts";
 import type { Completeness, CrawlProgress } from "../listing/completeness.ts";
+import { PageOrder, type StoreOrder } from "../listing/page-order.ts";
 import type { KeyMap } from "../core-options.ts";
 import type { CrawlMerge } from "./crawl-merge.ts";
 import type { CrawlPlan, Lane } from "./crawl-plan.ts";
@@ -20,6 +21,7 @@ export interface CrawlParts {
   readonly store: ObjectStore;
   readonly keys: KeyMap;
   readonly completeness: Completeness;
+  readonly order: StoreOrder;
   /** Asks S3 for one name, whatever is known of it. */
   readonly ask: (path: string) => Promise<void>;
 }
@@ -114,7 +116,7 @@ export class Crawl {
   async #page(lane: Lane, signal: AbortSignal): Promise<boolean> {
     if (signal.aborted) throw crawlStopped();
     await this.#slices.room();
-    const { namespace, store, keys } = this.#parts;
+    const { namespace, store, keys, order } = this.#parts;
     const prefix = keys.toKey("/");
     const seen = namespace.observe();
     try {
@@ -128,6 +130,7 @@ export class Crawl {
       });
       const relative = page.objects.map(({ key }) => key.slice(prefix.length));
       checkOrder(page, relative, after);
+      new PageOrder(order, after).add(relative, []);
       const last = relative.at(-1) ?? "";
       const range = this.#plan.listed(lane, relative[0], last, page.nextToken === undefined);
       const { end } = range;

@@ -136,6 +136,7 @@ export class Crawler {
   }
 
   async #inOneTree(reason: UnorderedListing): Promise<void> {
+    this.#parts.order.note(false);
     log.warn("%s: crawling the bucket in one go, which takes memory", reason.message);
     try {
       await this.#parts.listings.refreshDeep(this.#parts.namespace.root());

@@ -1,7 +1,9 @@
 // What need not be asked because everything was listed (sharing=exclusive), apart from the TTLs of single names.
 import { log } from "../../log.ts";
+import { parentPath } from "../../posix/path.ts";
 import type { CrawlPosition, KeyRange, MountState, NameCoverage } from "../../state/mount-state.ts";
-import { includes } from "./key-range.ts";
+import { includes, overlaps } from "./key-range.ts";
+import type { StoreOrder } from "./page-order.ts";
 
 /** With more of them a crawl has to come first; they are written with every batch of names. */
 const MOST_UNKNOWN = 10_000;
@@ -17,6 +19,7 @@ export interface DirectoryPlace {
 
 export class Completeness {
   readonly #state: MountState;
+  readonly #order: StoreOrder;
   #complete = false;
   #sinceMs: number | undefined;
   readonly #unknown = new Set<number>();
@@ -27,8 +30,9 @@ export class Completeness {
   #rangesLeft: (() => readonly KeyRange[]) | undefined;
 
   /** With sharing=shared nothing is ever covered, and what an earlier mount found out is void. */
-  constructor(state: MountState, sharing: "shared" | "exclusive") {
+  constructor(state: MountState, sharing: "shared" | "exclusive", order: StoreOrder) {
     this.#state = state;
+    this.#order = order;
     if (sharing === "shared") {
       state.cover(undefined);
       return;
@@ -44,6 +48,15 @@ export class Completeness {
   /** Whether all names in the directory are known, so that S3 need not be asked. */
   covers(ino: number): boolean {
     return this.#complete && !this.#unknown.has(ino);
+  }
+
+  /** The same of a directory that the first crawl may have been through already: `path` is below it, or its own. */
+  coversPlace(ino: number, path: string, isBelow = false): boolean {
+    if (this.#complete || !this.#rangesLeft) return this.covers(ino);
+    if (this.#unknown.has(ino) || !this.#order.isTrusted) return false;
+    const directory = isBelow ? parentPath(path) : path;
+    const prefix = `${directory.slice(1)}/`;
+    return directory !== "/" && !this.#rangesLeft().some((range) => overlaps(range, prefix));
   }
 
   get isComplete(): boolean {
@@ -66,7 +79,7 @@ export class Completeness {
 
   /** S3 told something else than we knew of a name in the directory: its names are asked for until the next crawl. */
   doubt(directory: DirectoryPlace): void {
-    if (!this.covers(directory.ino)) return;
+    if (!this.coversPlace(directory.ino, directory.path)) return;
     log.warn(
       "Someone else changed %j: its names are asked for again, until the next refresh",
       directory.path,

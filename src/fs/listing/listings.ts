@@ -8,7 +8,7 @@ import { DirectoryListing } from "./directory-listing.ts";
 import type { Learner } from "./learn.ts";
 import { ListedTree, reportHidden } from "./listed-tree.ts";
 import type { Located, Namespace } from "../namespace/namespace.ts";
-import { StoreOrder } from "./page-order.ts";
+import type { StoreOrder } from "./page-order.ts";
 import { untilAborted } from "../until-aborted.ts";
 import { Walks } from "./walks.ts";
 
@@ -23,10 +23,12 @@ export interface ListingsParts {
   readonly learner: Learner;
   readonly options: CoreOptions;
   readonly completeness: Completeness;
+  /** What listings have shown of the store's order. */
+  readonly order: StoreOrder;
 }
 
 export class Listings {
-  readonly order = new StoreOrder();
+  readonly order: StoreOrder;
   readonly walks: Walks;
   readonly #parts: ListingsParts;
   /** By inode number; each is fresh enough for whoever comes within the TTL. */
@@ -34,6 +36,7 @@ export class Listings {
 
   constructor(parts: ListingsParts) {
     this.#parts = parts;
+    this.order = parts.order;
     this.walks = new Walks(parts, this.order);
   }
 
@@ -41,7 +44,8 @@ export class Listings {
   areKnown(directory: Located): boolean {
     const { parent, name, entry } = directory;
     const current = this.#parts.namespace.get(parent, name) ?? entry;
-    return this.areCovered(current.ino) || (current.listedUntil ?? 0) > Date.now();
+    const isCovered = this.#parts.completeness.coversPlace(current.ino, directory.path);
+    return isCovered || (current.listedUntil ?? 0) > Date.now();
   }
 
   /** Whether the names of the directory need not be asked for, whatever their age. */

@@ -111,9 +111,9 @@ export class Lookup {
     throw new FsError("ENOENT", `Cannot find "${joinPath(directory.path, name)}"`);
   }
 
-  #isCurrent({ parent, entry }: Pick<Located, "parent" | "entry">): boolean {
+  #isCurrent({ parent, path, entry }: Pick<Located, "parent" | "path" | "entry">): boolean {
     // 0: somebody knows that it is wrong
-    const isCovered = entry.until > 0 && this.#completeness.covers(parent);
+    const isCovered = entry.until > 0 && this.#completeness.coversPlace(parent, path, true);
     return isCovered || entry.until > Date.now();
   }
 
@@ -122,12 +122,12 @@ export class Lookup {
     const ino = directory.entry.ino;
     const entry = this.#namespace.get(ino, name);
     if (entry) {
-      const isGood = this.#isCurrent({ parent: ino, entry }) || (!isLast && isDirectory(entry));
-      if (!isGood) return "unknown";
-      return { path: joinPath(directory.path, name), parent: ino, name, entry };
+      const found = { path: joinPath(directory.path, name), parent: ino, name, entry };
+      const isGood = this.#isCurrent(found) || (!isLast && isDirectory(entry));
+      return isGood ? found : "unknown";
     }
     const now = Date.now();
-    if (this.#completeness.covers(ino)) return "absent";
+    if (this.#completeness.coversPlace(ino, directory.path)) return "absent";
     if ((directory.entry.listedUntil ?? 0) > now) return "absent";
     return (this.#absent.get(`${ino}/${name}`) ?? 0) > now ? "absent" : "unknown";
   }

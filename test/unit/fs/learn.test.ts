@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { withDir } from "tmp-promise";
 import { expect, test } from "vitest";
 import { Completeness } from "../../../src/fs/listing/completeness.ts";
+import { StoreOrder } from "../../../src/fs/listing/page-order.ts";
 import type { CoreOptions } from "../../../src/fs/core-options.ts";
 import { newEntry } from "../../../src/fs/namespace/entries.ts";
 import { Learner } from "../../../src/fs/listing/learn.ts";
@@ -33,7 +34,7 @@ async function onNamespace<T>(
         const namespace = new Namespace(state);
         const root = rootEntry(options, 0o40755);
         await namespace.mutate({ names: [{ parent: 0, name: "", entry: root }] });
-        const coverage = new Completeness(state, "shared");
+        const coverage = new Completeness(state, "shared", new StoreOrder());
         const changed = (): void => undefined;
         const learner = new Learner(namespace, queue, keys, options, changed, coverage);
         return await work({ namespace, learner });

@@ -32,5 +32,5 @@ test("one piece of work is done in each turn of the event loop, in the order ask
 test("a slice ends", async () => {
   const slices = new TimeSlices();
   await slices.turn();
-  await vi.waitFor(() => expect(slices.pause()).toBeInstanceOf(Promise));
+  await vi.waitFor(() => expect(slices.pause()).toBeInstanceOf(Promise), 10_000);
 });

@@ -52,10 +52,11 @@ test("above the limit the oldest are asked for, a tenth more than needed, and ag
   ).start();
   make(nodes, 99);
   make(nodes, 1);
-  await vi.waitFor(() => expect(sent).toEqual([Array.from({ length: 11 }, (_, i) => i + 2)]));
+  const oldest = Array.from({ length: 11 }, (_, i) => i + 2);
+  await vi.waitFor(() => expect(sent).toEqual([oldest]), 10_000);
   expect(nodes.size).toBe(90);
   make(nodes, 11);
-  await vi.waitFor(() => expect(sent).toHaveLength(2));
+  await vi.waitFor(() => expect(sent).toHaveLength(2), 10_000);
   expect(nodes.size).toBe(90);
 });
 

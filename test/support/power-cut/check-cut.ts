@@ -1,11 +1,16 @@
 // Starts on the disk that a cut leaves, and compares with what was promised by then.
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { expect } from "vitest";
 import { type Core, openCore } from "../../../src/daemon/mount.ts";
+import { mountFolderName } from "../../../src/options/mount-folder.ts";
+import type { MountOptions } from "../../../src/options/mount-options.ts";
 import { O_RDONLY } from "../../../src/posix/open-flags.ts";
 import { FileType } from "../../../src/posix/stat.ts";
+import { Environment } from "../../../src/state/environment.ts";
+import { Journal } from "../../../src/state/journal.ts";
+import { findPageDamage } from "../../../src/state/page-check.ts";
 import { fileSystemDriver } from "../../posix/file-system-driver.ts";
 import type { PosixDriver } from "../../posix/posix-driver.ts";
 import { optionsFor } from "../core.ts";
@@ -73,6 +78,26 @@ function isSame(a: Tree, b: Tree): boolean {
   return true;
 }
 
+/** Another server has another address, which is part of whose state it is: a kept cut is given this one's. */
+async function adaptTo({ spool, cache, s3 }: MountOptions, { endpoint }: Recording): Promise<void> {
+  if (s3.endpoint === endpoint) return;
+  const name = mountFolderName(endpoint, s3.bucket, s3.prefix);
+  for (const directory of [spool.stateDirectory, cache.directory]) {
+    // not made yet at that moment
+    await rename(join(dirname(directory), name), directory).catch(() => undefined);
+  }
+  const path = join(spool.stateDirectory, "journal.mdb");
+  const isWhole = await findPageDamage(path).catch(() => "missing");
+  if (isWhole !== undefined) return;
+  const journal = new Journal(new Environment(path, { durable: true }));
+  const meta = journal.readMeta();
+  if (meta !== undefined) {
+    journal.setMeta({ ...meta, identity: JSON.stringify([s3.endpoint, s3.bucket, s3.prefix]) });
+    await journal.append({ attributes: [], enqueue: [], dequeue: [] });
+  }
+  await journal.close();
+}
+
 /** Builds the disk of one moment, starts on it and checks the promise. */
 export async function checkCut(cut: Cut, s3: LoopbackS3): Promise<Checked> {
   const { recording, count, kind, seed } = cut;
@@ -85,6 +110,7 @@ export async function checkCut(cut: Cut, s3: LoopbackS3): Promise<Checked> {
     await disk.writeTo(folder);
     restoreBucket(s3, recording.bucket, at);
     const options = optionsFor(s3, folder, recording.options);
+    await adaptTo(options, recording);
     if (random.chance(50)) await rm(options.cache.directory, { recursive: true, force: true });
     core = await openCore(options, { bootId: kind === "kill" ? "first" : "second" });
     const pending = core.status().queue.length;

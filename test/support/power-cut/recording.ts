@@ -26,6 +26,8 @@ export interface ClientHistory {
 export interface Recording {
   /** Mount options beside the defaults. */
   readonly options: Readonly<Record<string, string>>;
+  /** Of the server, and part of whose state it is. */
+  readonly endpoint: string;
   readonly log: readonly DiskOperation[];
   readonly bucket: readonly BucketChange[];
   readonly clients: readonly ClientHistory[];
@@ -56,7 +58,7 @@ export async function record(
     await disk.command({ do: "dump", path });
     const log = deserialize(await readFile(path)) as DiskOperation[];
     const histories = clients.map(({ directory, history }) => ({ directory, history }));
-    return { options, log, bucket: bucket.changes, clients: histories };
+    return { options, endpoint: s3.endpoint, log, bucket: bucket.changes, clients: histories };
   } finally {
     bucket.end();
     s3.faults.clear();

@@ -3,7 +3,8 @@ import { BLOCK_SIZE, type BlockCache, type ObjectVersion } from "../../cache/blo
 import type { ObjectStore } from "../../s3/object-store.ts";
 import { log } from "../../log.ts";
 import { MemoryBudget } from "./memory-budget.ts";
-import { ObjectReader, type ReadMemory, WHOLE_OBJECT } from "./object-reader.ts";
+import { ObjectReader } from "./object-reader.ts";
+import { type ReadMemory, WHOLE_OBJECT } from "./object-segments.ts";
 import { ReadBuffers } from "./read-buffers.ts";
 
 interface Use {
@@ -35,7 +36,7 @@ export class ObjectReaders {
       return use.reader;
     }
     const cached = this.#cache.use(version);
-    const reader = new ObjectReader(version, cached, this.#store, this.#memory);
+    const reader = new ObjectReader(cached, this.#store, this.#memory);
     this.#uses.set(id, { reader, users: 1 });
     return reader;
   }

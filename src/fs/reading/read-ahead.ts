@@ -1,6 +1,7 @@
 // How far ahead of one reader to fetch: more while it reads on in order, single blocks while it jumps.
 import { BLOCK_SIZE } from "../../cache/block-cache.ts";
-import { type ObjectReader, WHOLE_OBJECT } from "./object-reader.ts";
+import type { ObjectReader } from "./object-reader.ts";
+import { WHOLE_OBJECT } from "./object-segments.ts";
 
 /** Bytes per GET of a sequential reader (8 MiB). */
 const SEGMENT = WHOLE_OBJECT;

@@ -1,7 +1,8 @@
 // The content a session starts from, when it does not start empty.
 import type { StagedFile } from "../../spool/spool.ts";
 import { pinned } from "../reading/object-handle.ts";
-import { type ObjectReader, WHOLE_OBJECT } from "../reading/object-reader.ts";
+import type { ObjectReader } from "../reading/object-reader.ts";
+import { WHOLE_OBJECT } from "../reading/object-segments.ts";
 import type { SessionBase } from "./write-session.ts";
 
 /** Bytes copied at a time (1 MiB). */

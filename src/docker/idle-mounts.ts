@@ -49,7 +49,7 @@ export class IdleMounts {
       try {
         await this.ensureMounted(name);
       } catch (error) {
-        log.warn("volume %s cannot be mounted to go on with its uploads: %s", name, error);
+        log.warn("volume %s cannot be mounted to upload its journal: %s", name, reasonOf(error));
         this.resume(name, AGAIN_MS);
         return;
       }
@@ -96,7 +96,7 @@ export class IdleMounts {
         return;
       }
     } catch (error) {
-      log.info("volume %s stays mounted: %s", name, error);
+      log.info("volume %s stays mounted: %s", name, reasonOf(error));
       this.arm(name, AGAIN_MS);
       return;
     }
@@ -121,4 +121,8 @@ export class IdleMounts {
     }, ms);
     this.#timers.set(name, timer);
   }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -32,7 +32,7 @@ export class RemovedVolumes {
       try {
         if (await this.#end(record)) break;
       } catch (error) {
-        log.warn("removed volume %s is not uploaded yet: %s", record.name, error);
+        log.warn("removed volume %s is not uploaded yet: %s", record.name, reasonOf(error));
       }
       await sleep(AGAIN_MS, undefined, { signal: stop }).catch(() => undefined);
     }
@@ -97,4 +97,8 @@ export class RemovedVolumes {
     }
     return false;
   }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -3,7 +3,7 @@
 import { spawn } from "node:child_process";
 import { chmod, rmdir } from "node:fs/promises";
 import { dirname } from "node:path";
-import { callDaemon } from "../daemon/control-client.ts";
+import { NoDaemonError, callDaemon } from "../daemon/control-client.ts";
 import { makeDirectory } from "../daemon/make-directory.ts";
 import { type MountRecord, readMountRecords } from "../daemon/mount-record.ts";
 import { findMount } from "../daemon/mount-table.ts";
@@ -113,22 +113,24 @@ export class DaemonProcess implements VolumeDaemon {
         },
       );
     } catch (error) {
-      log.info("%s is not uploaded yet: %s", this.mountpoint, error);
+      log.info("%s is not uploaded yet: %s", this.mountpoint, (error as Error).message);
     }
   }
 
   async unmount(lazy: boolean, signal: AbortSignal): Promise<number> {
     const record = await this.#record();
-    if (record === undefined) {
-      await removeStaleMounts(this.mountpoint);
-      return Number.POSITIVE_INFINITY;
-    }
     const given = { lazy, wait: true };
-    const { left } = await callDaemon(record.socketPath, "umount", given, {
-      untilGone: true,
-      signal,
-    });
-    return left;
+    try {
+      if (record !== undefined) {
+        const how = { untilGone: true, signal };
+        return (await callDaemon(record.socketPath, "umount", given, how)).left;
+      }
+    } catch (error) {
+      // it is dead, and its record has outlived it
+      if (!(error instanceof NoDaemonError)) throw error;
+    }
+    await removeStaleMounts(this.mountpoint);
+    return Number.POSITIVE_INFINITY;
   }
 
   async removeDirectory(): Promise<void> {

@@ -54,6 +54,8 @@ test("the image takes goofys's place in the playbook: as its user, for the host 
       `--mount=type=bind,src=${passwd},dst=/etc/passwd,ro --env-file=${keys} --device=/dev/fuse ` +
       `--mount=type=bind,src=${store},dst=/s3,bind-propagation=shared --cap-add=mknod ` +
       "--cap-add=sys_admin --security-opt=apparmor=unconfined --entrypoint=/bin/sh pailfs:test -c";
+    // --rm removes it some time after it has ended
+    await gone();
     await host.must(...words.split(" "), command);
     const mounted = async (): Promise<boolean> =>
       (await readFile("/proc/self/mounts", "utf8")).includes(`${store} fuse`);
@@ -61,6 +63,12 @@ test("the image takes goofys's place in the playbook: as its user, for the host 
       throw new Error(`${String(error)}: ${(await host.run("logs", "matrix-goofys")).stderr}`);
     });
   };
+  const gone = async (): Promise<void> =>
+    waitUntil(
+      "the container has ended",
+      async () => (await host.must("ps", "-aq", "-f", "name=matrix-goofys")) === "",
+      60_000,
+    );
   const synapse = async (command: string): Promise<string> => {
     const words =
       "run --rm --user=991:991 --cap-drop=ALL --network=none --read-only " +
@@ -85,11 +93,7 @@ test("the image takes goofys's place in the playbook: as its user, for the host 
   );
   // taken away from outside: it ends
   await exec("fusermount3", ["-u", store]);
-  await waitUntil(
-    "the container has ended",
-    async () => (await host.must("ps", "-q", "-f", "name=matrix-goofys")) === "",
-    60_000,
-  );
+  await gone();
   await run();
   expect(await synapse("cat /store/media-store/local_content/AA/f")).toBe("hi");
   // as the unit stops it: the shell that is its first process keeps SIGTERM to itself, so it is killed in the end

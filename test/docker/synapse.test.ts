@@ -12,7 +12,7 @@ import {
 } from "../support/synapse/real-synapse.ts";
 
 // the container is in the host's network, where the S3 is
-const port = 30_000 + (process.pid % 10_000);
+const port = 10_000 + (process.pid % 10_000);
 const client = new SynapseClient(port);
 
 let host: DockerHost;

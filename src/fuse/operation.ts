@@ -2,6 +2,9 @@
 import type { MaybePromise } from "../fs/file-system.ts";
 import { Errno, FsError } from "../posix/errno.ts";
 import { log } from "../log.ts";
+import { FailureLog } from "./failure-log.ts";
+
+const failures = new FailureLog();
 
 /** Applies `next` to a value now or later, without a microtask hop for one that is there. */
 export function andThen<T, R>(
@@ -14,7 +17,7 @@ export function andThen<T, R>(
 /** The positive errno of anything thrown: of an FsError its own, else EIO and a logged stack. */
 export function errnoOfFailure(error: unknown, operation: string): number {
   if (error instanceof FsError) {
-    if (error.errno === Errno.EIO) log.warn("%s failed: %s", operation, error.message);
+    if (error.errno === Errno.EIO) failures.tell(operation, error.message);
     return error.errno;
   }
   log.error("%s failed unexpectedly: %s", operation, error instanceof Error ? error.stack : error);

@@ -120,11 +120,13 @@ export class RetrySchedule {
     failing.message = message;
     const isRefused = this.#isRefused(error);
     const isOwn = ownErrnos.has(errnoOf(error)) || this.#isToBlame(failing, isRefused, startedAt);
-    if (!isOwn) this.outage.failed(operation, isRefused);
+    // something succeeded since it was sent: it tells nothing of S3 as it is now
+    const isNews = this.#lastSuccess < startedAt;
+    if (!isOwn && isNews) this.outage.failed(operation, isRefused);
     // of the first refusals nobody knows yet what they mean
-    const isKnown = isOwn || !isRefused || this.outage.isOn;
-    if (isKnown) this.#report(operation, failing, isOwn);
-    if (isKnown && !isOwn) this.#trouble = message;
+    const isTrouble = !isOwn && isNews && (!isRefused || this.outage.isOn);
+    if (isOwn || isTrouble) this.#report(operation, failing, isOwn);
+    if (isTrouble) this.#trouble = message;
     this.#setRefused(failing, isOwn);
     // newest last
     this.#failing.delete(operation);

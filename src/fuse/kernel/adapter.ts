@@ -1,6 +1,7 @@
 import type { Entry, FileHandle, FileSystem } from "../../fs/file-system.ts";
 import type { BackingCalls, IoChoice } from "./passthrough.ts";
 import { IoModes } from "./passthrough.ts";
+import { FailedReads } from "./failed-reads.ts";
 import type { DirectoryStream } from "./directory-stream.ts";
 import { HandleTable } from "./handle-table.ts";
 import type { Node, OpenFile } from "./node.ts";
@@ -29,6 +30,7 @@ export class Adapter {
   readonly directories = new HandleTable<DirectoryStream>();
   readonly stashes = new StashTable(this.nodes);
   readonly ioModes: IoModes;
+  readonly failedReads = new FailedReads();
   /** Renames the core has not answered yet. */
   readonly renames = new Set<Promise<unknown>>();
 

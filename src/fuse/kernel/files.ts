@@ -51,7 +51,10 @@ export const fileOperations: readonly Operation[] = [
     parse: (body) => ({ fh: body.u64(), offset: body.u64(), size: body.u32() }),
     handle(adapter, request, { fh, offset, size }) {
       const { handle } = adapter.files.get(fh);
-      return andThen(handle.read(offset, size, request), (chunks) => ({
+      const read = adapter.failedReads.run(handle, offset, () =>
+        handle.read(offset, size, request),
+      );
+      return andThen(read, (chunks) => ({
         kind: "bytes",
         chunks: limit(chunks, size),
       }));

@@ -108,6 +108,26 @@ describe("trouble", () => {
     expect(bench.store.contents()).toEqual({ a: "a", b: "b", c: "c", d: "d", e: "e" });
   });
 
+  test("a failure of what was sent before S3 was back is no new trouble", async () => {
+    let fail = (): void => undefined;
+    const late = new Promise<void>((_, reject) => (fail = () => reject(s3Error("reset"))));
+    let isFirst = true;
+    bench.store.before = (_verb, key) => {
+      if (key !== "late" || !isFirst) return undefined;
+      isFirst = false;
+      return late;
+    };
+    bench.queue.start(bench.events);
+    await bench.put("late", "x");
+    await vi.waitFor(() => expect(bench.store.log).toContain("PUT late"));
+    await bench.put("good", "x");
+    await bench.queue.drained("good");
+    fail();
+    await bench.queue.drained();
+    expect(bench.store.contents()).toEqual({ late: "x", good: "x" });
+    expect(lines).toEqual([]);
+  });
+
   test("a refused key does not hold up the others", async () => {
     bench.queue = bench.makeQueue({ concurrency: 1 });
     bench.store.before = (_verb, key) => {

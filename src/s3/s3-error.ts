@@ -63,14 +63,16 @@ const credentialCodes = new Set([
   "TokenRefreshRequired",
   "InvalidToken",
   "InvalidAccessKeyId",
+  "SignatureDoesNotMatch",
   "RequestExpired",
 ]);
 
 /** Whether fresh credentials may help. */
 export function blamesCredentials(failure: S3Failure): boolean {
   if (credentialCodes.has(failure.code)) return true;
+  const { status, code } = failure;
   // a HEAD has no body that would say more
-  return failure.status === 401 || (failure.status === 400 && failure.code === "");
+  return status === 401 || ((status === 400 || status === 403) && code === "");
 }
 
 const retriedCodes = new Set([
@@ -96,9 +98,9 @@ export function retryDecision(failure: S3Failure, retryForbidden = true): RetryD
   const later = { kind: "later", retryAfterMs } as const;
   const never = { kind: "never" } as const;
   if (status === undefined) {
-    // at start a wrong configuration is told at once; later, credentials may come back
-    const wrong = certificateCodes.test(code) || (code === "NoCredentials" && !retryForbidden);
-    return wrong ? never : later;
+    // at start a wrong configuration is told at once; later, credentials come back and certificates are renewed
+    const wrong = certificateCodes.test(code) || code === "NoCredentials";
+    return wrong && !retryForbidden ? never : later;
   }
   if (Object.hasOwn(errnoByCode, code)) return never;
   // 403 may be expired or not yet spread keys, a throttle, a clock: it is waited for

@@ -50,7 +50,7 @@ const rows: readonly Row[] = [
   [undefined, "Timeout", "EIO", "later"],
   [undefined, "TruncatedBody", "EIO", "later"],
   [undefined, "ENOTFOUND", "EIO", "later"],
-  [undefined, "SELF_SIGNED_CERT_IN_CHAIN", "EIO", "never"],
+  [undefined, "SELF_SIGNED_CERT_IN_CHAIN", "EIO", "later"],
   [400, "constructor", "EIO", "never"],
 ];
 
@@ -70,7 +70,9 @@ describe("errnoOfFailure() and retryDecision()", () => {
     for (const status of [401, 403, 404]) {
       expect(retryDecision(new S3Failure({ status, code: "x" }), false).kind).toBe("never");
     }
-    expect(retryDecision(new S3Failure({ code: "NoCredentials" }), false).kind).toBe("never");
+    for (const code of ["NoCredentials", "CERT_HAS_EXPIRED"]) {
+      expect(retryDecision(new S3Failure({ code }), false).kind).toBe("never");
+    }
     expect(retryDecision(new S3Failure({ status: 503, code: "x" }), false).kind).toBe("later");
   });
 });

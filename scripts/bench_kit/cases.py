@@ -70,6 +70,22 @@ def _near_bound(key: str, factor: float, text: str) -> Bar:
     return Bar(text, judge)
 
 
+def _at_least(key: str, limit: float, text: str) -> Bar:
+    def judge(rows: Rows) -> Verdict:
+        value = rows["pailfs"].figures[key]
+        return in_unit(value, "count"), value >= limit
+
+    return Bar(text, judge)
+
+
+def _rate_near_bound(key: str, factor: float, text: str) -> Bar:
+    def judge(rows: Rows) -> Verdict:
+        ratio = rows["bound"].figures[key] / rows["pailfs"].figures[key]
+        return f"{ratio:.2f}x", ratio <= factor
+
+    return Bar(text, judge)
+
+
 def _three_lists(rows: Rows) -> Verdict:
     asked = rows["pailfs"].requests
     return requests_text(asked), set(asked) <= {"LIST"} and asked.get("LIST", 0) <= 3
@@ -172,10 +188,51 @@ CASES = (
         "close() of 100 KB files, one after the other",
         15,
         writing.close_medium,
-        (Metric("p50", "p50", "ms"), Metric("p99", "p99", "ms")),
-        (_at_most("p50", 0.004, "p50 <= 4 ms", "ms"),),
+        (
+            Metric("p50", "p50", "ms"),
+            Metric("p99", "p99", "ms"),
+            Metric("file", "open to close, p50", "ms"),
+        ),
+        (
+            _at_most("p50", 0.002, "p50 <= 2 ms", "ms"),
+            _at_most("p99", 0.02, "p99 <= 20 ms", "ms"),
+            _near_bound("file", 4, "open to close within 4x of the plain disk"),
+        ),
         writing.close_medium_bound,
         "fdatasync on the plain disk",
+    ),
+    Case(
+        "close-eight",
+        "100 KB files by eight writers",
+        15,
+        writing.close_by_eight,
+        (Metric("rate", "closes per second", "count"),),
+        (
+            _at_least("rate", 1000, ">= 1,000 per second"),
+            _rate_near_bound("rate", 3, "within 3x of the plain disk"),
+        ),
+        writing.close_by_eight_bound,
+        "the same with fdatasync on the plain disk",
+    ),
+    Case(
+        "close-crowd",
+        "1,000 files of 100 KB, closed at once",
+        15,
+        writing.close_a_thousand,
+        (Metric("time", "until all are closed", "s"),),
+        (_at_most("time", 1, "<= 1 s"),),
+        writing.close_a_thousand_bound,
+        "the same with fdatasync on the plain disk",
+        alone=True,
+    ),
+    Case(
+        "visible",
+        "From close() of a 100 KB file to its object",
+        15,
+        writing.until_visible,
+        (Metric("p50", "p50", "ms"), Metric("p99", "p99", "ms")),
+        (_at_most("p99", 1, "p99 <= 1 s", "ms"),),
+        alone=True,
     ),
     Case(
         "small-files",

@@ -24,6 +24,9 @@ class Sizes:
     big_mib: int
     stream_mib: int
     closes: int
+    closes_of_eight: int = 2000
+    crowd: int = 1000
+    visible: int = 200
     streams: int = 8
     callers: int = 64
     names_each: int = 20
@@ -42,6 +45,9 @@ QUICK = Sizes(
     big_mib=100,
     stream_mib=20,
     closes=50,
+    closes_of_eight=200,
+    crowd=100,
+    visible=20,
     listed_large=10_000,
     bucket_of_synapse=50_000,
     adapter_files=100,

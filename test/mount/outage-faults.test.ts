@@ -128,11 +128,9 @@ async function underLoad(
   place: Place,
   options: readonly string[],
   trouble: () => Promise<void>,
+  mayBeStale = false,
 ): Promise<LoadReport> {
-  const ramp = Array.from({ length: REMOTE.count }, (_, i) =>
-    place.admin("ramp", { prefix: `${REMOTE.prefix}${i}`, size: REMOTE.size }),
-  );
-  await Promise.all(ramp);
+  await place.admin("synthetic", REMOTE);
   await place.mount(...options);
   const load = await Load.start(planFor(place));
   onTestFinished(() => load.kill());
@@ -140,14 +138,20 @@ async function underLoad(
   const report = await load.stop();
   expect(report.wrong).toEqual([]);
   // a read of what is not known here may be EIO at the deadline on a busy machine; nothing else may fail
-  const failed = Object.keys(report.errors).filter((kind) => kind !== "read remote EIO");
-  expect(failed, JSON.stringify(report.errors)).toEqual([]);
+  // an ETag that is wrong is a file that somebody else has replaced, which an append must not overwrite
+  const isHonest = (kind: string): boolean =>
+    kind === "read remote EIO" || (mayBeStale && kind.endsWith(" ESTALE"));
+  const failed = Object.keys(report.errors).filter((kind) => !isHonest(kind));
+  expect(failed, report.failures.join("\n")).toEqual([]);
   expect(report.errors["read remote EIO"] ?? 0).toBeLessThan(
     Math.max(2, (report.calls["read remote"] ?? 0) / 5),
   );
   await place.umount();
   const bucket = await place.bucket();
-  const ours = Object.keys(bucket).filter((key) => !key.startsWith(REMOTE.prefix));
+  const uncertain = new Set(report.uncertain);
+  const ours = Object.keys(bucket).filter(
+    (key) => !key.startsWith(REMOTE.prefix) && !uncertain.has(key),
+  );
   expect(ours.toSorted()).toEqual(Object.keys(report.expected).toSorted());
   await place.mount(...options, "--cache-dir", join(place.folder, "cache2"));
   for (const [path, digest] of Object.entries(report.expected)) {
@@ -165,16 +169,21 @@ test(
     await place.startServer(true);
     const armed = faults();
     const row = rowOf("faults of each verb under load", armed.length);
-    const report = await underLoad(place, usual, async () => {
-      for (const { verb, effect, nth } of armed) {
-        for (let i = 0; i < HITS; i += 1) {
-          await place.admin("fault", { effect, verbs: [verb], nth: nth + i, forMs: FAULT_MS });
+    const report = await underLoad(
+      place,
+      usual,
+      async () => {
+        for (const { verb, effect, nth } of armed) {
+          for (let i = 0; i < HITS; i += 1) {
+            await place.admin("fault", { effect, verbs: [verb], nth: nth + i, forMs: FAULT_MS });
+          }
+          const endsAt = Date.now() + FAULT_MS;
+          await waitUntil("the fault has passed", () => Date.now() > endsAt, FAULT_MS + 10_000);
         }
-        const endsAt = Date.now() + FAULT_MS;
-        await waitUntil("the fault has passed", () => Date.now() > endsAt, FAULT_MS + 10_000);
-      }
-      await place.admin("clear-faults", {});
-    });
+        await place.admin("clear-faults", {});
+      },
+      true,
+    );
     row.held(report, `${armed.length} of ${all.length} pairs of verb and fault, `);
   },
   isFull ? 1_200_000 : 240_000,

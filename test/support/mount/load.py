@@ -20,6 +20,7 @@ lock = threading.Lock()
 expected: dict[str, str] = {}
 uncertain: set[str] = set()
 errors: dict[str, int] = {}
+failures: list[str] = []
 wrong: list[str] = []
 longest: dict[str, float] = {}
 calls: dict[str, int] = {}
@@ -41,6 +42,7 @@ def call(kind: str, work):
         with lock:
             name = f"{kind} {errno.errorcode.get(error.errno, error.errno)}"
             errors[name] = errors.get(name, 0) + 1
+            failures.append(f"{time.time():.3f} {kind}: {error}")
     took = (time.monotonic() - started) * 1000
     with lock:
         calls[kind] = calls.get(kind, 0) + 1
@@ -222,6 +224,7 @@ def main() -> None:
         "expected": {path: digest for path, digest in expected.items() if path not in uncertain},
         "uncertain": sorted(uncertain),
         "errors": errors,
+        "failures": failures[:20],
         "wrong": wrong,
         "longestMs": longest,
         "calls": calls,

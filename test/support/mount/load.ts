@@ -28,6 +28,8 @@ export interface LoadReport {
   readonly uncertain: readonly string[];
   /** By kind of call and errno. */
   readonly errors: Readonly<Record<string, number>>;
+  /** The first of them, with time and path. */
+  readonly failures: readonly string[];
   /** Files whose content was not what had been written. */
   readonly wrong: readonly string[];
   readonly longestMs: Readonly<Record<string, number>>;

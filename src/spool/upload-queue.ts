@@ -171,7 +171,12 @@ export class BackgroundUploadQueue implements UploadQueue {
       if (this.#failed.has(operation)) continue;
       if (keysOf(operation.record).some((key) => key.startsWith(prefix))) matching.push(operation);
     }
-    return this.#waiters.drained(matching);
+    const drained = this.#waiters.drained(matching);
+    // someone waits: what failed a while ago need not sleep for up to a minute more
+    this.#retries.outage.endPause();
+    for (const operation of matching) this.#retries.wake(operation);
+    this.#scheduler.pump();
+    return drained;
   }
 
   status(): QueueStatus {

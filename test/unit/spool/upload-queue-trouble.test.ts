@@ -128,6 +128,20 @@ describe("trouble", () => {
     expect(lines).toEqual([]);
   });
 
+  test("who waits for the queue does not wait for the pause of what failed", async () => {
+    bench.queue = bench.makeQueue({ retry: { minMs: 10_000_000, maxMs: 10_000_000, isRefused } });
+    let down = true;
+    bench.store.before = () => {
+      if (down) throw s3Error("connection refused");
+    };
+    bench.queue.start(bench.events);
+    await bench.put("a", "x");
+    await vi.waitFor(() => expect(bench.queue.status().lastError).toBeDefined());
+    down = false;
+    await bench.queue.drained();
+    expect(bench.store.contents()).toEqual({ a: "x" });
+  });
+
   test("a refused key does not hold up the others", async () => {
     bench.queue = bench.makeQueue({ concurrency: 1 });
     bench.store.before = (_verb, key) => {

@@ -148,7 +148,7 @@ ADAPTER_CASES = (
     ),
     Case(
         "adapter-bursts",
-        "Before and after 50,000 slow calls, 64 at once",
+        "Before and after slow calls, 64 at once: 50,000, with --quick 5,000",
         0,
         slow_calls,
         (

@@ -115,8 +115,8 @@ def _line(cells: list[str]) -> str:
 _ADAPTERS_HEAD = "# Adapters\n"
 _ADAPTERS_TEXT = """
 Written by `scripts/bench --adapters --write-docs`; do not edit by hand. The same core behind each way to the kernel: pailfs
-is the kernel adapter with passthrough, pailfs-off without; pailfs-user was mounted by an ordinary user through fusermount3, who has no passthrough either; pailfs-native
-is `--fuse=native` (fuse-native, libfuse 2).
+is the kernel adapter with passthrough, pailfs-off without; pailfs-user was mounted by an ordinary user through fusermount3,
+who has no passthrough either; pailfs-native is `--fuse=native` (fuse-native, libfuse 2).
 """
 _HEAD = """# Benchmarks
 

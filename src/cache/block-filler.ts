@@ -25,11 +25,12 @@ export class BlockFiller {
     this.assemblies.clear();
     const { fd } = this;
     this.fd = undefined;
-    void fd?.then(
-      // a descriptor of a cache file has nothing to lose
-      (open) => void this.context.io.close(open).catch(() => undefined),
-      () => undefined,
-    );
+    // a descriptor of a cache file has nothing to lose
+    if (fd !== undefined) {
+      this.context.track(
+        fd.then(async (open) => this.context.io.close(open)).catch(() => undefined),
+      );
+    }
   }
 
   /** The work that will have written `data`; undefined when it is dropped. */

@@ -116,6 +116,8 @@ export class CacheDirectory {
     await this.work.done();
     await this.files.allSettled();
     this.registry.closeIdle();
+    // the disk may be unmounted next
+    await this.work.done();
     await this.records.close();
   }
 

@@ -204,7 +204,8 @@ export class CachedFile {
     const { readFd } = this;
     this.readFd = undefined;
     // a descriptor of a cache file has nothing to lose
-    if (readFd !== undefined) this.context.io.close(readFd).catch(() => undefined);
+    if (readFd !== undefined)
+      this.context.track(this.context.io.close(readFd).catch(() => undefined));
     this.filler.stop();
   }
 

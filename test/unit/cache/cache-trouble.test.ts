@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { execFileSync } from "node:child_process";
 import { chmod, mkdir, open, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -274,6 +275,32 @@ test.skipIf(process.getuid?.() !== 0)("a full disk is no error for anyone", asyn
   } finally {
     execFileSync("umount", [fixture.directory]);
   }
+});
+
+test("a closed cache has no descriptor left, however long the disk takes to close them", async () => {
+  const open = new Set<number>();
+  const io: DiskIo = {
+    ...nodeDiskIo,
+    open: async (path, flags) => {
+      const fd = await nodeDiskIo.open(path, flags);
+      open.add(fd);
+      return fd;
+    },
+    close: async (fd) => {
+      await delay(50);
+      await nodeDiskIo.close(fd);
+      open.delete(fd);
+    },
+  };
+  const cache = await fixture.open({ io });
+  const file = version("k", MIB);
+  const use = cache.use(file);
+  await use.write(0, bytesOf(file));
+  await use.read(0, MIB);
+  expect(open.size).toBeGreaterThan(0);
+  use.release();
+  await fixture.close(cache);
+  expect(open.size).toBe(0);
 });
 
 test("objects without bytes or ETag are never cached", async () => {

@@ -29,7 +29,8 @@ export function directoryTests(context: () => SuiteContext): void {
     );
   });
 
-  test("a listing of 3000 names is complete", async () => {
+  // each file is synced to the disk, one after the other
+  test("a listing of 3000 names is complete", { timeout: 180_000 }, async () => {
     const { driver, at } = context();
     const names = Array.from({ length: 3000 }, (_, index) => `name-${index}`);
     for (const name of names) await makeFile(driver, at(name));

@@ -1,6 +1,8 @@
 // One LIST of one directory, page by page and only as far as somebody asks; what a page tells is learnt as it comes.
 import { compareBytewise } from "../../posix/byte-order.ts";
-import type { ListPage } from "../../s3/object-store.ts";
+import { joinPath } from "../../posix/path.ts";
+import { listPages } from "../../s3/list-pages.ts";
+import type { ListPage, ObjectStore } from "../../s3/object-store.ts";
 import type { NamespaceEntry } from "../../state/namespace-entry.ts";
 import type { Learner } from "./learn.ts";
 import { ListedTree, reportHidden } from "./listed-tree.ts";
@@ -15,6 +17,7 @@ export interface ListingParts {
   readonly namespace: Namespace;
   readonly learner: Learner;
   readonly order: StoreOrder;
+  readonly store: Pick<ObjectStore, "listObjects">;
 }
 
 /** A page that was merged. */
@@ -111,11 +114,26 @@ export class DirectoryListing {
     const prefixes = page.commonPrefixes.map((prefix) => prefix.slice(this.#prefix.length));
     for (const [i, info] of page.objects.entries()) tree.add(keys[i] ?? "", info);
     for (const prefix of prefixes) tree.addPrefix(prefix);
+    for (const prefix of prefixes) await this.#lookInto(prefix, tree);
     this.#hidden += tree.hidden;
     await this.#parts.learner.merge(this.#directory, tree.root, this.#seen);
     this.order.add(keys, prefixes);
     this.pages += 1;
     this.lastPage = { objects: keys.length, prefixes: prefixes.length };
+  }
+
+  /** Adds a key below a prefix where deletes of ours may have left none. */
+  async #lookInto(prefix: string, tree: ListedTree): Promise<void> {
+    const { namespace, learner, store } = this.#parts;
+    const path = joinPath(this.#directory.path, prefix.slice(0, -1));
+    if (!namespace.unsure.has(path)) return;
+    for await (const { objects } of listPages(store, { prefix: this.#prefix + prefix })) {
+      const left = objects.find((object) => learner.isLive(object, this.#seen));
+      if (left === undefined) continue;
+      tree.add(left.key.slice(this.#prefix.length), left);
+      break;
+    }
+    namespace.unsure.delete(path);
   }
 
   async #complete(): Promise<void> {

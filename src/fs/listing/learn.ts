@@ -146,6 +146,11 @@ export class Learner {
     this.#forget({ path: joinPath(directory.path, name), parent, name, entry });
   }
 
+  /** Contract: ListedEntries.isLive. */
+  isLive(object: ObjectInfo, seen: Observation): boolean {
+    return this.#entries.isLive(object, seen);
+  }
+
   /** Contract: ListedEntries.isOurs. */
   isOurs(entry: NamespaceEntry, seen: Observation): boolean {
     return this.#entries.isOurs(entry, seen);

@@ -156,14 +156,17 @@ export class ListedEntries {
       const prefix = `${this.#keys.toKey(path)}/`;
       if (!this.#queue.removesBelow(prefix) && !seen.removedBelow(prefix)) return true;
     }
-    const isLive = (object: ObjectInfo | undefined): boolean =>
-      object !== undefined &&
-      this.#queue.fate(object.key) !== "delete" &&
-      !seen.removed(object.key);
-    if (isLive(node.marker) || isLive(node.folderMarker)) return true;
+    if (this.isLive(node.marker, seen) || this.isLive(node.folderMarker, seen)) return true;
     for (const [name, child] of node.children ?? []) {
-      if (isLive(child.object) || this.#hasLiveKeys(joinPath(path, name), child, seen)) return true;
+      if (this.isLive(child.object, seen)) return true;
+      if (this.#hasLiveKeys(joinPath(path, name), child, seen)) return true;
     }
     return false;
+  }
+
+  /** Whether there is an object that we are not deleting. */
+  isLive(object: ObjectInfo | undefined, seen: Observation): boolean {
+    if (object === undefined || seen.removed(object.key)) return false;
+    return this.#queue.fate(object.key) !== "delete";
   }
 }

@@ -67,7 +67,7 @@ export class Listings {
     if (going && this.#isFresh(going)) return going;
     const prefix = prefixOf(this.#parts.keys, directory.path);
     const pages = listPages(store, { prefix, delimiter: "/" }, AHEAD_FROM);
-    const parts = { namespace, learner, order: this.order };
+    const parts = { namespace, learner, order: this.order, store };
     const listing = new DirectoryListing(directory, prefix, parts, pages, () => {
       if (this.#going.get(ino) === listing) this.#going.delete(ino);
     });

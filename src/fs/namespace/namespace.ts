@@ -46,6 +46,8 @@ export class Namespace {
   /** Called when a name of the directory may stand for an object that nobody was told of. */
   onDoubt: (directory: Located) => void = () => undefined;
   readonly #observations = new Set<Observed>();
+  /** Paths of which is not known whether anything is left there, as what was to be deleted is all that is known of them. */
+  readonly unsure = new Set<string>();
 
   constructor(state: MountState) {
     this.#state = state;

@@ -1,7 +1,7 @@
 // The names of pending work, after the index was lost: what was acknowledged and is not in the bucket yet has no other
 // witness than its record.
 import { FileType, isDirectory } from "../../posix/stat.ts";
-import { joinPath, splitPath } from "../../posix/path.ts";
+import { joinPath, parentPath, splitPath } from "../../posix/path.ts";
 import type { QueueRecord } from "../../state/queue-record.ts";
 import type { NamespaceEntry } from "../../state/namespace-entry.ts";
 import type { CoreOptions, KeyMap } from "../core-options.ts";
@@ -21,7 +21,8 @@ export function recoverNames(
   records: Iterable<{ readonly record: QueueRecord }>,
   rebuilt: boolean,
 ): void {
-  for (const [key, content] of queuedContent(records)) {
+  const queued = [...records];
+  for (const [key, content] of queuedContent(queued)) {
     const path = keys.toPath(key);
     if (path === undefined || path === "/") continue;
     if (!rebuilt && (isOwnVersion(key, content) || namespace.durable(path))) continue;
@@ -30,10 +31,14 @@ export function recoverNames(
       recoverObject(namespace, known, key, content);
       continue;
     }
-    if (namesMarker(key, content)) continue;
     const directory = directoryFor(namespace, options, path);
     const name = splitPath(path).at(-1) ?? "";
     if (!directory) continue;
+    if (namesMarker(key, content)) {
+      if (options.metadata === "object")
+        recoverDirectory(namespace, directory, name, key, content, options);
+      continue;
+    }
     const local = namespace.state.localAttributes(path);
     const mode = FileType.file | options.fileMode;
     const place = { ...placeOf(key, content), size: content.size };
@@ -41,6 +46,17 @@ export function recoverNames(
     const entry: NamespaceEntry =
       local && (local.mode & FileType.mask) === FileType.file ? withLocal(fresh, local) : fresh;
     namespace.learn([{ parent: directory.entry.ino, name, entry }]);
+  }
+  for (const { record } of queued) {
+    if (record.kind === "delete") doubtDirectories(namespace, keys.toPath(record.key));
+  }
+}
+
+/** Unknown directories above a key that goes: they may hold more than that, which a listing above them does not tell. */
+function doubtDirectories(namespace: Namespace, path: string | undefined): void {
+  if (path === undefined) return;
+  for (let at = parentPath(path); at !== "/"; at = parentPath(at)) {
+    if (namespace.known(at) === undefined) namespace.unsure.add(at);
   }
 }
 
@@ -62,6 +78,22 @@ function placeOf(
   const { key, etag } = content;
   // moved away and back before anything was copied, or only described
   return key === own ? { etag } : { key, etag };
+}
+
+/** A directory whose marker is being copied: until that is there, no listing tells of it. */
+function recoverDirectory(
+  namespace: Namespace,
+  { entry: { ino } }: Located,
+  name: string,
+  key: string,
+  content: QueuedContent,
+  options: CoreOptions,
+): void {
+  if (!key.endsWith("/") || namespace.get(ino, name)) return;
+  const mode = FileType.directory | options.dirMode;
+  const place = { ...placeOf(key, content), marker: true };
+  const entry = newEntry(namespace.nextIno(), mode, options, { ...place, until: 0 });
+  namespace.learn([{ parent: ino, name, entry }]);
 }
 
 /** A directory, symlink or special file that local attributes brought back, and whose object is on its way. */

@@ -23,6 +23,10 @@ for (const project of projects) {
       failures.push(`${file.name}: ${file.message}`);
   }
   if (summary.numPendingTests > 0) console.log(`${project}: ${summary.numPendingTests} skipped`);
+  const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, numTotalTests } = summary;
+  // the process of a file died: what it did not come to is in no result
+  const missing = numTotalTests - numPassedTests - numFailedTests - numPendingTests - numTodoTests;
+  if (missing > 0) failures.push(`project ${project}: ${missing} tests did not run to their end`);
   if (!summary.success && failures.length === 0) failures.push(`project ${project} failed`);
 }
 

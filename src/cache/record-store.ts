@@ -3,6 +3,7 @@ import { open as openFile, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Database, open, type RootDatabase } from "lmdb";
 import { log } from "../log.ts";
+import { DiskRoom } from "../posix/disk-room.ts";
 import { syncDirectory } from "../posix/sync-directory.ts";
 import {
   decodeRecord,
@@ -30,6 +31,7 @@ const SCAN_RECORDS = 2000;
 /** Records by object; changes are readable at once and written in batches. */
 export class RecordStore {
   private readonly directory: string;
+  private readonly room: DiskRoom;
   private readonly root: RootDatabase<Buffer, Buffer>;
   private readonly records: Database<Buffer, Buffer>;
   private readonly dirty = new Map<ObjectId, Buffer | undefined>();
@@ -38,6 +40,7 @@ export class RecordStore {
 
   private constructor(directory: string) {
     this.directory = directory;
+    this.room = new DiskRoom(directory);
     this.root = open<Buffer, Buffer>({
       path: join(directory, DATABASE_FILE),
       ...binary,
@@ -135,6 +138,7 @@ export class RecordStore {
   private async writeDirty(): Promise<void> {
     try {
       while (this.dirty.size > 0) {
+        await this.room.ensure();
         const batch = [...this.dirty].slice(0, BATCH_RECORDS);
         await this.root.batch(() => {
           for (const [id, bytes] of batch) {

@@ -2,6 +2,7 @@
 import { statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import { type Database, open, type RootDatabase } from "lmdb";
+import { DiskRoom } from "../posix/disk-room.ts";
 import { type ErrnoName, FsError } from "../posix/errno.ts";
 
 export type Store = Database<Buffer, Buffer>;
@@ -26,10 +27,12 @@ const binary = { encoding: "binary", keyEncoding: "binary" } as const;
 export class Environment {
   readonly path: string;
   private readonly root: RootDatabase<Buffer, Buffer>;
+  private readonly room: DiskRoom;
 
   /** Opens or creates; throws lmdb's own error when the file is no LMDB file. Synchronous I/O: only at start. */
   constructor(path: string, options: { readonly durable: boolean }) {
     this.path = path;
+    this.room = new DiskRoom(dirname(path));
     this.root = open<Buffer, Buffer>({
       path,
       ...binary,
@@ -46,9 +49,13 @@ export class Environment {
     return this.root.openDB<Buffer, Buffer>({ name, ...binary });
   }
 
-  /** Runs `puts` (synchronous puts and removes) as one transaction; rejects with FsError (ENOSPC, EIO), nothing is written then. */
+  /**
+   * Runs `puts` (synchronous puts and removes) as one transaction, later than now: one commit at a time. Rejects with FsError
+   * (ENOSPC, EIO), nothing is written then.
+   */
   async commit(puts: () => void): Promise<void> {
     try {
+      await this.room.ensure();
       await this.root.batch(puts);
     } catch (error) {
       throw await this.toCommitError(error);
@@ -72,6 +79,7 @@ export class Environment {
   }
 
   private async toCommitError(error: unknown): Promise<FsError> {
+    if (error instanceof FsError) return error;
     const cause = await commitErrorOf(error);
     const code = (await this.isDiskFull(cause)) ? "ENOSPC" : "EIO";
     const reason = cause instanceof Error ? cause.message : String(cause);

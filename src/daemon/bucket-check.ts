@@ -6,6 +6,8 @@ import { type StartError, toStartError } from "./start-error.ts";
 const FIRST_MS = 10_000;
 /** The same where the mount can go on without an answer; what is opened meanwhile is part of it. */
 const AGAIN_MS = 1000;
+/** The same where nothing has failed so far: a busy host or a slow S3, which may still have a refusal to tell. */
+const SILENT_MS = 3000;
 
 /** ObjectStore.checkBucket(). */
 export type AskBucket = (options: { deadlineMs: number; signal: AbortSignal }) => Promise<void>;
@@ -36,17 +38,23 @@ export class BucketCheck {
    * serve no one. The queue is kept meanwhile.
    */
   async mayFail(): Promise<string | undefined> {
-    const leftMs = this.#startedMs + AGAIN_MS - performance.now();
-    const timer = setTimeout(() => this.#first.abort(), Math.max(0, leftMs));
-    const outcome = await this.#asked;
+    const timer = setTimeout(() => this.#first.abort(), this.#leftOf(AGAIN_MS));
+    let outcome = await this.#asked;
     clearTimeout(timer);
-    if (outcome === undefined) return undefined;
     // nothing had gone wrong until the abort, but nothing had come either
+    if (outcome?.kind === "interrupted" && this.#leftOf(SILENT_MS) > 0) {
+      outcome = await this.#outcome(AbortSignal.timeout(this.#leftOf(SILENT_MS)));
+    }
+    if (outcome === undefined) return undefined;
     const isSilent = outcome.kind === "interrupted";
     if (!isSilent && outcome.kind !== "unavailable") throw outcome;
     void this.#askAgain();
-    const reason = isSilent ? `no usable answer within ${AGAIN_MS / 1000} s` : outcome.message;
+    const reason = isSilent ? `no usable answer within ${SILENT_MS / 1000} s` : outcome.message;
     return `S3 cannot be used now (${reason}): what is known and cached is served, changes wait in the queue`;
+  }
+
+  #leftOf(ms: number): number {
+    return Math.max(0, Math.round(this.#startedMs + ms - performance.now()));
   }
 
   /** Nobody wants to know any more. */

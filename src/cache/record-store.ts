@@ -3,7 +3,7 @@ import { open as openFile, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Database, open, type RootDatabase } from "lmdb";
 import { log } from "../log.ts";
-import { DiskRoom } from "../posix/disk-room.ts";
+import { ReservedRoom } from "../posix/reserved-room.ts";
 import { syncDirectory } from "../posix/sync-directory.ts";
 import {
   decodeRecord,
@@ -31,7 +31,7 @@ const SCAN_RECORDS = 2000;
 /** Records by object; changes are readable at once and written in batches. */
 export class RecordStore {
   private readonly directory: string;
-  private readonly room: DiskRoom;
+  private readonly room: ReservedRoom;
   private readonly root: RootDatabase<Buffer, Buffer>;
   private readonly records: Database<Buffer, Buffer>;
   private readonly dirty = new Map<ObjectId, Buffer | undefined>();
@@ -40,7 +40,7 @@ export class RecordStore {
 
   private constructor(directory: string) {
     this.directory = directory;
-    this.room = new DiskRoom(directory);
+    this.room = new ReservedRoom(join(directory, DATABASE_FILE));
     this.root = open<Buffer, Buffer>({
       path: join(directory, DATABASE_FILE),
       ...binary,
@@ -131,6 +131,7 @@ export class RecordStore {
       const root = this.root as unknown as { sync(callback: () => void): void };
       root.sync(() => resolve());
     });
+    await this.room.close();
     await this.root.close();
     await rm(join(this.directory, MARKER_FILE), { force: true }).catch(() => undefined);
   }

@@ -2,8 +2,8 @@
 import { statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import { type Database, open, type RootDatabase } from "lmdb";
-import { DiskRoom } from "../posix/disk-room.ts";
 import { type ErrnoName, FsError } from "../posix/errno.ts";
+import { ReservedRoom } from "../posix/reserved-room.ts";
 
 export type Store = Database<Buffer, Buffer>;
 
@@ -27,12 +27,12 @@ const binary = { encoding: "binary", keyEncoding: "binary" } as const;
 export class Environment {
   readonly path: string;
   private readonly root: RootDatabase<Buffer, Buffer>;
-  private readonly room: DiskRoom;
+  private readonly room: ReservedRoom;
 
   /** Opens or creates; throws lmdb's own error when the file is no LMDB file. Synchronous I/O: only at start. */
   constructor(path: string, options: { readonly durable: boolean }) {
     this.path = path;
-    this.room = new DiskRoom(dirname(path));
+    this.room = new ReservedRoom(path);
     this.root = open<Buffer, Buffer>({
       path,
       ...binary,
@@ -75,6 +75,7 @@ export class Environment {
   }
 
   async close(): Promise<void> {
+    await this.room.close();
     await this.root.close();
   }
 

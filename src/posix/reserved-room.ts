@@ -2,14 +2,12 @@
 import { fstatSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { FsError } from "./errno.ts";
-import { loadSystemCalls, type SystemCalls } from "./syscalls.ts";
+import { FALLOC_FL_KEEP_SIZE, loadSystemCalls, type SystemCalls } from "./syscalls.ts";
 
 /** What is asked for behind the end, in bytes: the first that the disk has. */
 const STEPS_BYTES = [4 * 1024 * 1024, 256 * 1024, 64 * 1024] as const;
 /** With so much left nothing is asked for, in bytes. */
 const ENOUGH_BYTES = 1024 * 1024;
-/** fallocate(2): blocks behind the end, and the size stays. */
-const FALLOC_FL_KEEP_SIZE = 1;
 
 /**
  * lmdb-js 3.5.6 composes the message of a write that fails with ENOSPC in a buffer that is too small for it (last_error in

@@ -1,5 +1,6 @@
 // Namespace entries to what stat(2) shows, and the entries of new things.
 import { FileType, nowNs, type Stat } from "../../posix/stat.ts";
+import { ROOT_INO } from "../../state/mount-state.ts";
 import type { LocalAttributes, NamespaceEntry } from "../../state/namespace-entry.ts";
 import type { CoreOptions } from "../core-options.ts";
 import type { Entry } from "../file-system.ts";
@@ -74,6 +75,11 @@ export function newEntry(
     until: Infinity,
     ...more,
   };
+}
+
+/** The entry of a fresh mount's root directory. */
+export function rootEntry(owner: { uid: number; gid: number }, mode: number): NamespaceEntry {
+  return newEntry(ROOT_INO, mode, owner, { local: true });
 }
 
 /** Whether mode and owner are what an object without local attributes would show. */

@@ -3,7 +3,7 @@
 import { FsError } from "../../posix/errno.ts";
 import { type Nanoseconds, nowNs } from "../../posix/stat.ts";
 import type { QueuePlan } from "../../spool/spool.ts";
-import { ROOT_INO, type MountState, type StateChange } from "../../state/mount-state.ts";
+import type { MountState, StateChange } from "../../state/mount-state.ts";
 import type { NameChange, NamespaceEntry } from "../../state/namespace-entry.ts";
 import { baseName, parentPath, splitPath } from "../../posix/path.ts";
 import { InoSet } from "./ino-set.ts";
@@ -224,22 +224,4 @@ export class Namespace {
   touchKey(key: string): void {
     for (const { keys } of this.#observations) keys.add(key);
   }
-}
-
-/** The entry of a fresh mount's root directory. */
-export function rootEntry(owner: { uid: number; gid: number }, mode: number): NamespaceEntry {
-  const now = nowNs();
-  return {
-    ino: ROOT_INO,
-    generation: 0,
-    mode,
-    ...owner,
-    rdev: 0,
-    size: 0,
-    atime: now,
-    mtime: now,
-    ctime: now,
-    until: Infinity,
-    local: true,
-  };
 }

@@ -1,19 +1,12 @@
 // open(2) for reading of one object version: pinned to its ETag, from the cache or by ranged GETs.
 import { Errno, errnoOf, FsError } from "../../posix/errno.ts";
 import type { Stat } from "../../posix/stat.ts";
-import type { CallContext, Entry, FileHandle, MaybePromise } from "../file-system.ts";
+import type { CallContext, MaybePromise } from "../file-system.ts";
 import type { ObjectReader } from "./object-reader.ts";
 import { ReadAhead } from "./read-ahead.ts";
+import { ReadOnlyHandle, type ReadOnlyHost } from "./read-only-handle.ts";
 
 const nothing: readonly Uint8Array[] = [];
-
-/** What a read-only handle asks of its surroundings. */
-export interface ReadOnlyHost {
-  /** The file's attributes now, nlink 0 when the name is gone. */
-  entry(): Entry;
-  setattr: FileHandle["setattr"];
-  release(): void;
-}
 
 /** What a handle on an object asks besides. */
 export interface ObjectHost extends ReadOnlyHost {
@@ -21,19 +14,13 @@ export interface ObjectHost extends ReadOnlyHost {
   replaced(): void;
 }
 
-export class ObjectHandle implements FileHandle {
-  readonly keepCache = true;
+export class ObjectHandle extends ReadOnlyHandle<ObjectHost> {
   readonly #reader: ObjectReader;
-  readonly #host: ObjectHost;
   readonly #readAhead = new ReadAhead();
 
   constructor(reader: ObjectReader, host: ObjectHost) {
+    super(host);
     this.#reader = reader;
-    this.#host = host;
-  }
-
-  entry(): Entry {
-    return this.#host.entry();
   }
 
   backing(): number | undefined {
@@ -49,36 +36,11 @@ export class ObjectHandle implements FileHandle {
     const span = this.#readAhead.next(this.#reader, start, end - start);
     const { key } = this.#reader.version;
     const bytes = this.#reader.read(start, end, context.signal, span);
-    return pinned(key, bytes, () => this.#host.replaced());
-  }
-
-  write(): never {
-    throw notWritable();
-  }
-
-  setattr: FileHandle["setattr"] = (changes, context) => {
-    if (changes.size !== undefined) throw notWritable();
-    return this.#host.setattr(changes, context);
-  };
-
-  flush(): void {
-    // nothing was written
-  }
-
-  fsync(): void {
-    // nothing was written
-  }
-
-  fallocate(): never {
-    throw notWritable();
+    return pinned(key, bytes, () => this.host.replaced());
   }
 
   lseek(offset: number, whence: number): number {
     return seekInFull(this.#reader.version.size, offset, whence);
-  }
-
-  release(): void {
-    this.#host.release();
   }
 }
 
@@ -87,10 +49,6 @@ export function seekInFull(size: number, offset: number, whence: number): number
   if (offset >= size)
     throw new FsError("ENXIO", "Cannot seek for data or holes at the end of file");
   return whence === 3 ? offset : size;
-}
-
-export function notWritable(): FsError {
-  return new FsError("EBADF", "Cannot write to a file that was opened for reading");
 }
 
 /** The attributes of a file whose name is gone. */

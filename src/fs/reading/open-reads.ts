@@ -4,7 +4,8 @@ import type { NamespaceEntry } from "../../state/namespace-entry.ts";
 import { applyChanges } from "../namespace/attribute-changes.ts";
 import { entryOf, statOf } from "../namespace/entries.ts";
 import type { AttributeChanges, Entry } from "../file-system.ts";
-import { type ReadOnlyHost, unlinkedStat } from "./object-handle.ts";
+import { unlinkedStat } from "./object-handle.ts";
+import type { ReadOnlyHost } from "./read-only-handle.ts";
 
 interface OpenRead {
   entry: NamespaceEntry;

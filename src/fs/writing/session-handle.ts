@@ -9,7 +9,8 @@ import type {
   MaybePromise,
 } from "../file-system.ts";
 import { entryOf } from "../namespace/entries.ts";
-import { notWritable, seekInFull, unlinkedStat } from "../reading/object-handle.ts";
+import { seekInFull, unlinkedStat } from "../reading/object-handle.ts";
+import { notWritable } from "../reading/read-only-handle.ts";
 import type { WriteSession } from "./write-session.ts";
 
 /** What a session's handles ask of their surroundings. */

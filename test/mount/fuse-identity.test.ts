@@ -1,22 +1,10 @@
 // Which bytes an open file, a mapping and a name show when the content behind the name is replaced, and how opens of
 // every kind share an inode. By read, write and mmap, with and without passthrough.
 import { readFile, stat, writeFile } from "node:fs/promises";
-import { afterEach, describe, expect, test } from "vitest";
-import { Agent } from "../support/mount/agent.ts";
-import { type ChildMount, mountInChild } from "../support/mount/mount-in-child.ts";
+import { describe, expect, test } from "vitest";
+import type { ChildMount } from "../support/mount/mount-in-child.ts";
 import { waitUntil } from "../support/mount/wait-until.ts";
-
-const cleanups: (() => Promise<void>)[] = [];
-
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
-});
-
-function agent(): Agent {
-  const made = new Agent();
-  cleanups.push(() => made.stop());
-  return made;
-}
+import { agent, mount as mountAny } from "./mount-fixture.ts";
 
 /** Opens `p` in an agent and maps it; `s` then shows what that open sees by read, mmap and fstat. */
 async function reader(mounted: ChildMount, name: string): Promise<() => Promise<unknown>> {
@@ -31,13 +19,11 @@ async function reader(mounted: ChildMount, name: string): Promise<() => Promise<
 
 describe.each(["auto", "off"] as const)("passthrough %s", (passthrough) => {
   async function mount(replaceOnTruncate: boolean): Promise<ChildMount> {
-    const mounted = await mountInChild({
+    return mountAny({
       backed: true,
       mount: { passthrough },
       fileSystem: { replaceOnTruncate },
     });
-    cleanups.push(() => mounted.stop());
-    return mounted;
   }
 
   test("O_TRUNC over old content: others see the old until the close, the writer the new", async () => {
@@ -95,12 +81,11 @@ describe.each(["auto", "off"] as const)("passthrough %s", (passthrough) => {
   });
 
   test("an open file whose name another host removed goes on, with attributes", async () => {
-    const mounted = await mountInChild({
+    const mounted = await mountAny({
       backed: true,
       mount: { passthrough },
       fileSystem: { validMs: 0 },
     });
-    cleanups.push(() => mounted.stop());
     await writeFile(mounted.path("f"), "content");
     const open = await reader(mounted, "f");
     await mounted.command({ do: "remove", path: "/f" });
@@ -163,9 +148,7 @@ describe.each(["auto", "off"] as const)("passthrough %s", (passthrough) => {
 
 describe("notifications", () => {
   async function mount(delays: Readonly<Record<string, number>>): Promise<ChildMount> {
-    const mounted = await mountInChild({ fileSystem: { validMs: 600_000 }, delays });
-    cleanups.push(() => mounted.stop());
-    return mounted;
+    return mountAny({ fileSystem: { validMs: 600_000 }, delays });
   }
 
   test("a replaced name is seen at once, however long answers may be kept", async () => {

@@ -3,34 +3,11 @@ import { execFile, spawn } from "node:child_process";
 import { mkdir, readdir, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { release } from "node:os";
 import { promisify } from "node:util";
-import { afterEach, expect, test } from "vitest";
-import { Agent } from "../support/mount/agent.ts";
-import {
-  type ChildMount,
-  mountInChild,
-  type MountInChildOptions,
-} from "../support/mount/mount-in-child.ts";
+import { expect, test } from "vitest";
 import { waitUntil } from "../support/mount/wait-until.ts";
+import { agent, mount } from "./mount-fixture.ts";
 
 const run = promisify(execFile);
-const cleanups: (() => Promise<void>)[] = [];
-
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
-});
-
-async function mount(options?: MountInChildOptions): Promise<ChildMount> {
-  const mounted = await mountInChild(options);
-  cleanups.push(() => mounted.stop());
-  return mounted;
-}
-
-function agent(): Agent {
-  const made = new Agent();
-  cleanups.push(() => made.stop());
-  return made;
-}
-
 /** Runs a module's text in a node with 64 threads for its file system calls. */
 async function runWide(text: string, ...args: readonly string[]): Promise<string> {
   const { stdout } = await run(process.execPath, ["--input-type=module", "-e", text, ...args], {

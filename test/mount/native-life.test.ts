@@ -3,44 +3,30 @@ import { execFile } from "node:child_process";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterEach, describe, expect, test } from "vitest";
-import { Agent } from "../support/mount/agent.ts";
+import { describe, expect, test } from "vitest";
 import {
   type ChildMount,
   isMounted,
-  mountInChild,
   type MountInChildOptions,
 } from "../support/mount/mount-in-child.ts";
 import { waitUntil } from "../support/mount/wait-until.ts";
 import { runsNative } from "../support/native.ts";
 import { startUserMount } from "../support/real-mount.ts";
+import { lifeSuite } from "./life-suite.ts";
+import { afterTest, agent, mount as mountAny, mountLine } from "./mount-fixture.ts";
 
 const run = promisify(execFile);
-const cleanups: (() => Promise<void>)[] = [];
-
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
-});
-
 async function mount(options: MountInChildOptions = {}): Promise<ChildMount> {
-  const mounted = await mountInChild({ native: true, ...options });
-  cleanups.push(() => mounted.stop());
-  return mounted;
-}
-
-function agent(): Agent {
-  const made = new Agent();
-  cleanups.push(() => made.stop());
-  return made;
+  return mountAny({ native: true, ...options });
 }
 
 describe.skipIf(!runsNative)("fuse=native", () => {
+  lifeSuite(mount);
+
   test("the mount table shows type fuse.pailfs and the source as it was given", async () => {
     const source = String.raw`s3://bucket/a b,c\d`;
     const { mountpoint } = await mount({ mount: { source } });
-    const line = (await readFile("/proc/self/mountinfo", "utf8"))
-      .split("\n")
-      .find((text) => text.includes(mountpoint));
+    const line = await mountLine(mountpoint);
     expect(line).toContain(String.raw` - fuse.pailfs s3://bucket/a\040b,c\134d `);
     expect(line).toMatch(/nosuid,nodev/);
   });
@@ -52,46 +38,11 @@ describe.skipIf(!runsNative)("fuse=native", () => {
     await waitUntil("the daemon ends by itself", async () => !(await isRunning(mounted.pid)));
   });
 
-  test("a busy mount says so and goes on; lazily unmounted it serves until the last close", async () => {
-    const mounted = await mount();
-    const other = agent();
-    await other.run("f = open(p, 'w+')", { p: mounted.path("f") });
-    expect(await mounted.command({ do: "unmount", lazy: false })).toBe("busy");
-    expect(await readFile(mounted.path("f"), "utf8")).toBe("");
-    expect(await mounted.command({ do: "unmount", lazy: true })).toBe("done");
-    expect(await mounted.isMounted()).toBe(false);
-    await other.run("f.write('still here'); f.flush(); f.seek(0); result = f.read()");
-    expect(await mounted.counts()).toMatchObject({ files: 1 });
-    await other.run("f.close()");
-    await mounted.closed;
-  });
-
-  test("a read-only mount refuses writes", async () => {
-    const mounted = await mount({ mount: { readOnly: true } });
-    await expect(writeFile(mounted.path("f"), "x")).rejects.toMatchObject({ code: "EROFS" });
-  });
-
   test("a mountpoint in use is refused, and what is there stays", async () => {
     const mounted = await mount();
     const again = mount({ mount: { mountpoint: mounted.mountpoint } });
     await expect(again).rejects.toThrow(/is mounted/);
     expect(await isMounted(mounted.mountpoint)).toBe(true);
-  });
-
-  test("after kill -9 callers get an error, the watchdog removes the mount, and it can be mounted again", async () => {
-    const mounted = await mount({ delays: { "file.read": 30_000 } });
-    await writeFile(mounted.path("f"), "x");
-    const other = agent();
-    await other.run("f = os.open(p, os.O_RDWR)", { p: mounted.path("f") });
-    const reading = other.run("os.read(f, 1)").catch((error: { code: string }) => error.code);
-    await waitUntil("the read is in flight", async () => (await mounted.counts()).inFlight === 1);
-    mounted.kill("SIGKILL");
-    expect(["ENOTCONN", "ECONNABORTED"]).toContain(await reading);
-    await waitUntil("the watchdog removed the mount", async () => !(await mounted.isMounted()));
-    const again = await mount({ mount: { mountpoint: mounted.mountpoint } });
-    await writeFile(again.path("g"), "y");
-    expect(await readFile(again.path("g"), "utf8")).toBe("y");
-    await again.stop();
   });
 
   test("an xattr longer than the caller's buffer is ERANGE, and sizes are exact", async () => {
@@ -117,13 +68,11 @@ describe.skipIf(!runsNative)("fuse=native", () => {
 
   test("an ordinary user mounts, and what is written reaches the bucket", async () => {
     const user = await startUserMount("--allow-other", "--fuse=native");
-    cleanups.push(() => user.stop());
+    afterTest(() => user.stop());
     await writeFile(join(user.mountpoint, "f"), "x");
     await user.pailfs("flush", user.mountpoint);
     expect(await user.admin("keys?prefix=")).toMatchObject([{ key: "f" }]);
-    const line = (await readFile("/proc/self/mountinfo", "utf8"))
-      .split("\n")
-      .find((text) => text.includes(user.mountpoint));
+    const line = await mountLine(user.mountpoint);
     expect(line).toMatch(/ - fuse.pailfs bucket .*user_id=[1-9]/);
     await user.umount();
     expect(await isMounted(user.mountpoint)).toBe(false);

@@ -164,3 +164,19 @@ function agentDriver(agent: Agent, root: string, base: PosixDriver): PosixDriver
     close: () => agent.stop(),
   };
 }
+
+/** The calls on a mount that ends with them; no system call of Python exchanges names. */
+export function driverOfMount(mount: {
+  readonly mountpoint: string;
+  stop(): Promise<void>;
+}): PosixDriver {
+  const driver = mountDriver(mount.mountpoint);
+  return {
+    ...driver,
+    canExchange: false,
+    async close() {
+      await driver.close();
+      await mount.stop();
+    },
+  };
+}

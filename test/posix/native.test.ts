@@ -2,7 +2,7 @@ import { describe } from "vitest";
 import { mountInChild } from "../support/mount/mount-in-child.ts";
 import { runsNative } from "../support/native.ts";
 import { startRealMount } from "../support/real-mount.ts";
-import { mountDriver } from "./mount-driver.ts";
+import { driverOfMount } from "./mount-driver.ts";
 import type { PosixDriver } from "./posix-driver.ts";
 import { type ExpectedDifferences, posixSuite } from "./posix-suite.ts";
 
@@ -21,35 +21,21 @@ const differences: ExpectedDifferences = {
   "chown by the owner to a group of others is EPERM": unknownCaller,
 };
 
-function nativeDriver(mountpoint: string, stop: () => Promise<void>): PosixDriver {
-  const driver = mountDriver(mountpoint);
-  return {
-    ...driver,
-    canExchange: false,
-    timeStep: 1_000_000n,
-    async close() {
-      await driver.close();
-      await stop();
-    },
-  };
+function nativeDriver(mount: Parameters<typeof driverOfMount>[0]): PosixDriver {
+  return { ...driverOfMount(mount), timeStep: 1_000_000n };
 }
 
 describe.skipIf(!runsNative)("fuse=native", () => {
   posixSuite(
     "fuse-native, in memory",
-    async () => {
-      const mount = await mountInChild({ native: true });
-      return nativeDriver(mount.mountpoint, () => mount.stop());
-    },
+    async () => nativeDriver(await mountInChild({ native: true })),
     differences,
   );
 
   posixSuite(
     "fuse-native, a mounted bucket",
-    async () => {
-      const mount = await startRealMount("--allow-other", "--fuse=native", "--uid=0", "--gid=0");
-      return nativeDriver(mount.mountpoint, () => mount.stop());
-    },
+    async () =>
+      nativeDriver(await startRealMount("--allow-other", "--fuse=native", "--uid=0", "--gid=0")),
     differences,
   );
 });

@@ -6,18 +6,12 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { dir } from "tmp-promise";
 import { waitUntil } from "../mount/wait-until.ts";
+import { type Ended, runToEnd } from "../run-to-end.ts";
 import { debianRoot, type Suite } from "./debian-root.ts";
 
 const exec = promisify(execFile);
 const top = new URL("../../../", import.meta.url).pathname;
 const COMMAND_MS = 60_000;
-
-/** How a command ended. */
-export interface Ended {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 export class Machine {
   /** Of the machine, as seen from here. */
@@ -101,19 +95,9 @@ export class Machine {
   /** Runs a shell command in the machine; never rejects. */
   async run(command: string): Promise<Ended> {
     const places = ["-t", `${this.#leader}`, "-m", "-u", "-i", "-n", "-p", "-C"];
-    return new Promise((resolve) => {
-      const env = { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" };
-      const options = {
-        timeout: COMMAND_MS,
-        env,
-        killSignal: "SIGKILL",
-        maxBuffer: 2 ** 24,
-      } as const;
-      execFile("nsenter", [...places, "sh", "-c", command], options, (error, stdout, stderr) => {
-        const code = error === null ? 0 : typeof error.code === "number" ? error.code : -1;
-        resolve({ code, stdout, stderr });
-      });
-    });
+    const env = { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" };
+    const options = { timeout: COMMAND_MS, env, maxBuffer: 2 ** 24 };
+    return runToEnd("nsenter", [...places, "sh", "-c", command], options);
   }
 
   /** Runs a shell command that has to succeed; resolves to its output without the last line break. */

@@ -9,17 +9,11 @@ import { promisify } from "node:util";
 import { dir } from "tmp-promise";
 import { BucketServer, keysFile } from "../boot/bucket-server.ts";
 import { waitUntil } from "../mount/wait-until.ts";
+import { type Ended, runToEnd } from "../run-to-end.ts";
 
 const exec = promisify(execFile);
 const top = new URL("../../../", import.meta.url).pathname;
 const COMMAND_MS = 150_000;
-
-/** How a command ended. */
-export interface Ended {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 export class DockerHost {
   readonly folder: string;
@@ -122,17 +116,7 @@ export class DockerHost {
 
   /** Runs a command with this dockerd as its own; never rejects. */
   async command(program: string, ...words: string[]): Promise<Ended> {
-    return new Promise((resolve) => {
-      const options = {
-        timeout: COMMAND_MS,
-        env: this.#environment,
-        killSignal: "SIGKILL",
-      } as const;
-      execFile(program, words, options, (error, stdout, stderr) => {
-        const code = error === null ? 0 : typeof error.code === "number" ? error.code : -1;
-        resolve({ code, stdout, stderr });
-      });
-    });
+    return runToEnd(program, words, { timeout: COMMAND_MS, env: this.#environment });
   }
 
   /** Runs a script of this checkout that has to succeed. */

@@ -62,12 +62,18 @@ def _faster(key: str, factor: float, text: str) -> Bar:
     return Bar(text, judge)
 
 
-def _near_bound(key: str, factor: float, text: str) -> Bar:
+def _near(key: str, factor: float, text: str, above: str, below: str) -> Bar:
+    """The figure of row `above` is at most `factor` times that of row `below`."""
+
     def judge(rows: Rows) -> Verdict:
-        ratio = rows["pailfs"].figures[key] / rows["bound"].figures[key]
+        ratio = rows[above].figures[key] / rows[below].figures[key]
         return f"{ratio:.2f}x", ratio <= factor
 
     return Bar(text, judge)
+
+
+def _near_bound(key: str, factor: float, text: str) -> Bar:
+    return _near(key, factor, text, "pailfs", "bound")
 
 
 def _at_least(key: str, limit: float, text: str) -> Bar:
@@ -79,11 +85,7 @@ def _at_least(key: str, limit: float, text: str) -> Bar:
 
 
 def _rate_near_bound(key: str, factor: float, text: str) -> Bar:
-    def judge(rows: Rows) -> Verdict:
-        ratio = rows["bound"].figures[key] / rows["pailfs"].figures[key]
-        return f"{ratio:.2f}x", ratio <= factor
-
-    return Bar(text, judge)
+    return _near(key, factor, text, "bound", "pailfs")
 
 
 def _three_lists(rows: Rows) -> Verdict:

@@ -83,15 +83,6 @@ class MarkedProcesses:
     def memory_mib(self) -> float:
         return sum(_status_kib(pid, "VmRSS") for pid in self.pids()) / 1024
 
-    def cpu_seconds(self) -> float:
-        """User and system time of those that run."""
-        ticks = 0
-        for pid in self.pids():
-            with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
-                fields = file.read().rpartition(")")[2].split()
-            ticks += int(fields[11]) + int(fields[12])
-        return ticks / os.sysconf("SC_CLK_TCK")
-
     def reset_peak(self) -> None:
         for pid in self.pids():
             with open(f"/proc/{pid}/clear_refs", "w", encoding="ascii") as file:

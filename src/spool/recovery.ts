@@ -1,5 +1,6 @@
 // What a start finds in the spool, compared with the journal.
-import { truncate } from "node:fs/promises";
+import { open, truncate, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
 import { log } from "../log.ts";
 import type { PutRecord, QueueRecord } from "../state/queue-record.ts";
 import type { DiskSpool } from "./disk-spool.ts";
@@ -48,11 +49,13 @@ export async function recoverSpool(options: RecoveryOptions): Promise<RecoveryRe
       quarantined.push(await spool.quarantine(id, { reason }));
     }
   }
-  for (const { seq, record } of [...wanted.values()].flat()) {
-    const etag = await options.findAdopted?.(record);
-    if (etag !== undefined) uploaded.set(seq, etag);
-    else fail(failed, { seq, record }, "staged file is gone");
+  const missing: Put[] = [];
+  for (const put of [...wanted.values()].flat()) {
+    const etag = await options.findAdopted?.(put.record);
+    if (etag !== undefined) uploaded.set(put.seq, etag);
+    else missing.push(put);
   }
+  await remakeEmpty(spool, missing, failed);
   for (const path of quarantined) log.error("Moved staged data to %j", path);
   if (removed > 0) log.info("Removed %d staged files that were never closed", removed);
   return { failed, uploaded, removed, quarantined };
@@ -93,6 +96,32 @@ async function checkSize(
   const reason = `staged file has ${size} of ${promised} bytes`;
   for (const put of puts) fail(failed, put, reason);
   return spool.quarantine(id, { reason, key, size: promised });
+}
+
+/**
+ * Directory markers and other empty objects are committed without a sync of the spool's directory, so a power cut may
+ * take their files: they are made again, as nothing was promised to be in them. Any other missing file fails its record.
+ */
+async function remakeEmpty(
+  spool: DiskSpool,
+  missing: readonly Put[],
+  failed: Map<number, string>,
+): Promise<void> {
+  const full = missing.filter(({ record }) => record.size > 0);
+  for (const put of full) fail(failed, put, "staged file is gone");
+  const ids = new Set(missing.map(({ record }) => record.staged));
+  for (const { record } of full) ids.delete(record.staged);
+  const [first] = ids;
+  if (first === undefined) return;
+  for (const id of ids) await writeFile(spool.path(id), "", { flag: "wx", mode: 0o600 });
+  // who opens one of them later takes its entry for durable
+  const directory = await open(dirname(spool.path(first)), "r");
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+  await spool.leftovers();
 }
 
 function fail(failed: Map<number, string>, { seq, record }: Put, reason: string): void {

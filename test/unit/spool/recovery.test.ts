@@ -58,6 +58,15 @@ test("a short file is kept in quarantine, its record in the queue as failed", as
   expect(bench.store.contents()).toEqual({});
 });
 
+test("an empty file that a power cut took is made again", async () => {
+  const staged = await bench.put("directory/", "");
+  await unlink(bench.spool.path(staged));
+  expect((await recover()).failed.size).toBe(0);
+  bench.queue.start(bench.events);
+  await bench.queue.drained();
+  expect(bench.store.contents()).toEqual({ "directory/": "" });
+});
+
 test("a file that is gone is an error, unless the cache has it", async () => {
   const staged = await bench.put("a", "hello");
   await unlink(bench.spool.path(staged));

@@ -1,9 +1,9 @@
 // cache.mdb: the records of all cached objects. Never fsynced; whatever it loses is fetched again.
-import { open as openFile, readFile, rm, writeFile } from "node:fs/promises";
+import { access, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Database, open, type RootDatabase } from "lmdb";
+import { Environment, type Store } from "../lmdb/environment.ts";
+import { findTruncation } from "../lmdb/page-check.ts";
 import { log } from "../log.ts";
-import { ReservedRoom } from "../posix/reserved-room.ts";
 import { syncDirectory } from "../posix/sync-directory.ts";
 import {
   decodeRecord,
@@ -19,11 +19,6 @@ const DATABASE_FILE = "cache.mdb";
 // Says who has the database open: a power cut may have torn it, and so may a death while it was being read.
 const MARKER_FILE = "cache.open";
 const SCHEMA = "1";
-/** Of a meta page, from its start: all that is looked at, and where it names the last page in use. */
-const META_BYTES = 160;
-const LAST_PAGE_OFFSET = 144;
-const LMDB_MAGIC = 0xbeefc0de;
-const binary = { encoding: "binary", keyEncoding: "binary" } as const;
 const FLUSH_MS = 200;
 const BATCH_RECORDS = 2000;
 const SCAN_RECORDS = 2000;
@@ -31,26 +26,16 @@ const SCAN_RECORDS = 2000;
 /** Records by object; changes are readable at once and written in batches. */
 export class RecordStore {
   private readonly directory: string;
-  private readonly room: ReservedRoom;
-  private readonly root: RootDatabase<Buffer, Buffer>;
-  private readonly records: Database<Buffer, Buffer>;
+  private readonly environment: Environment;
+  private readonly records: Store;
   private readonly dirty = new Map<ObjectId, Buffer | undefined>();
   private timer: NodeJS.Timeout | undefined;
   private running: Promise<void> | undefined;
 
   private constructor(directory: string) {
     this.directory = directory;
-    this.room = new ReservedRoom(join(directory, DATABASE_FILE));
-    this.root = open<Buffer, Buffer>({
-      path: join(directory, DATABASE_FILE),
-      ...binary,
-      noSubdir: true,
-      maxDbs: 4,
-      overlappingSync: false,
-      noSync: true,
-      eventTurnBatching: false,
-    });
-    this.records = this.root.openDB<Buffer, Buffer>({ name: `objects-${SCHEMA}`, ...binary });
+    this.environment = new Environment(join(directory, DATABASE_FILE), { durable: false });
+    this.records = this.environment.store(`objects-${SCHEMA}`);
   }
 
   /** Opens or creates; a database that may be damaged is thrown away. Rejects with the system's error. */
@@ -126,22 +111,21 @@ export class RecordStore {
   async close(): Promise<void> {
     await this.flush();
     clearTimeout(this.timer);
-    await new Promise<void>((resolve) => {
-      // missing in lmdb's types
-      const root = this.root as unknown as { sync(callback: () => void): void };
-      root.sync(() => resolve());
-    });
-    await this.room.close();
-    await this.root.close();
-    await rm(join(this.directory, MARKER_FILE), { force: true }).catch(() => undefined);
+    const isSynced = await this.environment.sync().then(
+      () => true,
+      () => false,
+    );
+    await this.environment.close();
+    // with the marker left, it is doubted after a power cut
+    if (isSynced)
+      await rm(join(this.directory, MARKER_FILE), { force: true }).catch(() => undefined);
   }
 
   private async writeDirty(): Promise<void> {
     try {
       while (this.dirty.size > 0) {
-        await this.room.ensure();
         const batch = [...this.dirty].slice(0, BATCH_RECORDS);
-        await this.root.batch(() => {
+        await this.environment.commit(() => {
           for (const [id, bytes] of batch) {
             // promises of puts inside a batch are the batch's business
             if (bytes === undefined) void this.records.remove(keyOfObjectId(id));
@@ -153,19 +137,10 @@ export class RecordStore {
         }
       }
     } catch (error) {
-      await settleCommitError(error);
+      log.debug("Cache records could not be written: %s", error);
       this.timer ??= setTimeout(() => void this.flush(), FLUSH_MS * 50).unref();
     }
   }
-}
-
-/** The error has a promise of its own that would otherwise count as an unhandled rejection. */
-async function settleCommitError(error: unknown): Promise<void> {
-  const cause =
-    error instanceof Error && "commitError" in error
-      ? await Promise.resolve(error.commitError).catch((reason: unknown) => reason)
-      : error;
-  log.debug("Cache records could not be written: %s", cause);
 }
 
 async function readMarker(directory: string): Promise<string | undefined> {
@@ -176,29 +151,14 @@ async function readMarker(directory: string): Promise<string | undefined> {
   }
 }
 
-/**
- * lmdb-js crashes on a file without LMDB's header, and on a page that lies behind the file's end (MDB_meta in mdb.c), so it
- * must not see such a file. LMDB may leave a page at the end unwritten; that costs no more than the cache.
- */
+/** What LMDB would crash on must not be opened; a page at the end that it left unwritten costs no more than the cache. */
 async function isAbsentOrSound(path: string): Promise<boolean> {
-  const file = await openFile(path).catch(() => undefined);
-  if (file === undefined) return true;
   try {
-    const { size } = await file.stat();
-    const header = Buffer.alloc(META_BYTES);
-    await file.read(header, 0, header.length, 0);
-    const pageBytes = header.readUInt32LE(48);
-    if (header.readUInt32LE(24) !== LMDB_MAGIC || pageBytes < 512) return false;
-    let pages = 2n;
-    for (const meta of [0, pageBytes]) {
-      await file.read(header, 0, header.length, meta);
-      const last = header.readBigUInt64LE(LAST_PAGE_OFFSET);
-      if (last >= pages) pages = last + 1n;
-    }
-    return pages * BigInt(pageBytes) <= BigInt(size);
-  } finally {
-    await file.close();
+    await access(path);
+  } catch {
+    return true;
   }
+  return (await findTruncation(path)) === undefined;
 }
 
 async function wipe(path: string): Promise<void> {

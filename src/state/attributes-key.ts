@@ -1,6 +1,6 @@
 // Keys of local attributes: the path in UTF-8, or its head and a digest where LMDB's limit on keys is shorter.
 import { createHash } from "node:crypto";
-import { MAX_KEY_BYTES } from "./environment.ts";
+import { MAX_KEY_BYTES } from "../lmdb/environment.ts";
 
 const DIGEST_BYTES = 32;
 // a NUL, which no path has, keeps long keys apart from short ones

@@ -3,7 +3,7 @@ import { FsError, toSystemFsError } from "../posix/errno.ts";
 import { log } from "../log.ts";
 import { attributesKey, attributesRange } from "./attributes-key.ts";
 import { openRecord, sealRecord } from "./checksum.ts";
-import type { Environment, Store } from "./environment.ts";
+import type { Environment, Store } from "../lmdb/environment.ts";
 import {
   decodeAttributes,
   decodeMeta,

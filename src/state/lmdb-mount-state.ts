@@ -2,7 +2,7 @@
 import { compareBytewise } from "../posix/byte-order.ts";
 import { FsError } from "../posix/errno.ts";
 import { isBelowOrEqual } from "../posix/path.ts";
-import { MAX_KEY_BYTES } from "./environment.ts";
+import { MAX_KEY_BYTES } from "../lmdb/environment.ts";
 import { PARENT_BYTES } from "./index-key.ts";
 import { IndexWriter } from "./index-writer.ts";
 import type { Journal, JournalWrite } from "./journal.ts";

@@ -1,7 +1,7 @@
 // index.mdb: every known name. Rebuildable, so it is never fsynced but at close.
 import { LRUCache } from "lru-cache";
 import { readEntry, writeEntry } from "./entry-codec.ts";
-import { Environment, type Store } from "./environment.ts";
+import { Environment, type Store } from "../lmdb/environment.ts";
 import { indexKey, nameOfIndexKey } from "./index-key.ts";
 import type { NameCoverage } from "./mount-state.ts";
 import type { NameChange, NamespaceEntry } from "./namespace-entry.ts";

@@ -5,13 +5,13 @@ import { join } from "node:path";
 import { FsError, toSystemFsError } from "../posix/errno.ts";
 import { syncDirectoryChain } from "../posix/sync-directory.ts";
 import { log } from "../log.ts";
-import { Environment } from "./environment.ts";
+import { Environment } from "../lmdb/environment.ts";
 import { Journal } from "./journal.ts";
 import { JOURNAL_SCHEMA, type JournalMeta } from "./journal-records.ts";
 import { LmdbMountState } from "./lmdb-mount-state.ts";
 import { type MountState, ROOT_INO } from "./mount-state.ts";
 import { INDEX_SCHEMA, type IndexMeta, NameIndex } from "./name-index.ts";
-import { findHeaderDamage, findPageDamage } from "./page-check.ts";
+import { findHeaderDamage, findPageDamage } from "../lmdb/page-check.ts";
 import { rebuildIndex } from "./rebuild-index.ts";
 import { decodeNameChanges } from "./redo-codec.ts";
 

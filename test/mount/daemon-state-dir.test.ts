@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { mountFolderName } from "../../src/options/mount-folder.ts";
-import { Environment } from "../../src/state/environment.ts";
+import { Environment } from "../../src/lmdb/environment.ts";
 import { Journal } from "../../src/state/journal.ts";
 import { waitUntil } from "../support/mount/wait-until.ts";
 import { bytes, md5, Place, signal } from "./daemon-fixture.ts";

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { execFileSync } from "node:child_process";
-import { chmod, mkdir, open, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, open, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { setLogLevel } from "../../../src/log.ts";
@@ -120,6 +120,18 @@ test.each(["", "garbage".repeat(5000)])(
     await fill(again, object);
   },
 );
+
+test("a database that is shorter than it says means an empty cache", async () => {
+  const object = version("a", 5000);
+  const cache = await fixture.open();
+  await fill(cache, object);
+  await fixture.close(cache);
+  const path = join(fixture.directory, "cache.mdb");
+  await truncate(path, (await stat(path)).size - 4096);
+  const again = await fixture.open();
+  expect(isCached(again, object)).toBe(false);
+  await fill(again, object);
+});
 
 test("after a power cut the cache starts empty, after a kill it does not", async () => {
   const object = version("a", 5000);

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { FsError } from "../../../src/posix/errno.ts";
 import { FileType } from "../../../src/posix/stat.ts";
 import { setLogLevel } from "../../../src/log.ts";
-import { Environment } from "../../../src/state/environment.ts";
+import { Environment } from "../../../src/lmdb/environment.ts";
 import type { MountState } from "../../../src/state/mount-state.ts";
 import { openMountState } from "../../../src/state/open-mount-state.ts";
 import { directoryAttributes, fileEntry, namesOf } from "./entries.ts";

@@ -35,6 +35,24 @@ export async function findHeaderDamage(path: string): Promise<string | undefined
   });
 }
 
+/**
+ * The same for a file that is shorter than its meta pages say, either of them: LMDB falls back to the older. Such pages lie
+ * behind the file's end (MDB_meta in mdb.c).
+ */
+export async function findTruncation(path: string): Promise<string | undefined> {
+  const file = await open(path);
+  try {
+    const { size } = await file.stat();
+    const metas = await readMetas(file, size);
+    if (metas.length < 2) return "no valid meta page";
+    const pages = Math.max(...metas.map(({ lastPage }) => Number(lastPage) + 1));
+    const [{ pageSize } = { pageSize: 0 }] = metas;
+    return pages * pageSize > size ? `${pages} pages do not fit into ${size} bytes` : undefined;
+  } finally {
+    await file.close();
+  }
+}
+
 async function check(
   path: string,
   run: (walk: TreeWalk, meta: Meta) => Promise<void>,
@@ -65,11 +83,17 @@ interface Meta {
 }
 
 async function readNewestMeta(file: FileHandle, size: number): Promise<Meta | undefined> {
+  const [first, second] = await readMetas(file, size);
+  if (first === undefined || second === undefined) return first;
+  return second.txnid > first.txnid ? second : first;
+}
+
+/** The meta pages that are valid. */
+async function readMetas(file: FileHandle, size: number): Promise<Meta[]> {
   const first = await readMeta(file, size, 0);
   // the second meta page lies one page further; without the first its size is a guess
   const second = await readMeta(file, size, first?.pageSize ?? 4096);
-  if (first === undefined || second === undefined) return first ?? second;
-  return second.txnid > first.txnid ? second : first;
+  return [first, second].filter((meta) => meta !== undefined);
 }
 
 async function readMeta(file: FileHandle, size: number, offset: number): Promise<Meta | undefined> {

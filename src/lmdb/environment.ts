@@ -1,4 +1,4 @@
-// LMDB (lmdb-js) as the state folder uses it: binary keys and values, explicit batches, FsError on failure.
+// LMDB (lmdb-js) as all databases here use it: binary keys and values, explicit batches, FsError on failure.
 import { statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import { type Database, open, type RootDatabase } from "lmdb";

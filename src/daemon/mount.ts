@@ -1,34 +1,26 @@
 // The composition root: the only file that puts implementations together.
-import { mkdir, statfs } from "node:fs/promises";
-import type { BlockCache } from "../cache/block-cache.ts";
-import { openDiskBlockCache } from "../cache/disk-block-cache.ts";
 import type { KeyMap } from "../fs/core-options.ts";
 import { S3FileSystem } from "../fs/s3-file-system.ts";
 import { untilAborted } from "../fs/until-aborted.ts";
 import { mountAdapter } from "../fuse/mount-adapter.ts";
-import type { MountOptions, S3Options } from "../options/mount-options.ts";
+import type { MountOptions } from "../options/mount-options.ts";
 import { FsError } from "../posix/errno.ts";
-import { homeDirectory } from "../posix/home-directory.ts";
-import { descriptorLimit } from "../posix/descriptor-limit.ts";
-import { loadSystemCalls, type SystemCalls } from "../posix/syscalls.ts";
-import { credentialProvider } from "../s3/credentials.ts";
-import { fileUploadSource } from "../s3/file-upload-source.ts";
+import { loadSystemCalls } from "../posix/syscalls.ts";
 import { keyOfPath, pathOfKey } from "../s3/object-key.ts";
-import type { Encryption, S3Config } from "../s3/s3-call.ts";
-import { isRefused } from "../s3/s3-error.ts";
 import { S3ObjectStore } from "../s3/s3-object-store.ts";
 import { DiskSpool } from "../spool/disk-spool.ts";
 import { Quarantine } from "../spool/quarantine.ts";
 import { OperatorControl } from "../spool/queue-control.ts";
 import { recoverSpool } from "../spool/recovery.ts";
 import { BackgroundUploadQueue } from "../spool/upload-queue.ts";
-import type { UploadQueueOptions } from "../spool/upload-queue-options.ts";
 import { openMountState } from "../state/open-mount-state.ts";
-import type { MountState } from "../state/mount-state.ts";
 import { acquireStateLock } from "../state/state-lock.ts";
 import { BucketCheck } from "./bucket-check.ts";
 import type { DaemonParts, MountedFileSystem } from "./mount-contract.ts";
-import type { MountStatus } from "./status.ts";
+import { coreStatus, type CoreStatus } from "./parts/core-status.ts";
+import { openCache } from "./parts/open-cache.ts";
+import { queueSettings } from "./parts/queue-settings.ts";
+import { storeConfig } from "./parts/store-config.ts";
 import { keepMemoryTrimmed } from "./trim-memory.ts";
 
 /** Read-ahead of the kernel in KiB: 4 MiB keep several GETs of a sequential reader under way. */
@@ -39,14 +31,12 @@ export interface Core {
   readonly fileSystem: S3FileSystem;
   readonly keys: KeyMap;
   readonly queue: OperatorControl;
-  status(): Omit<MountStatus, "adapter" | "passthrough" | "threadHandles">;
+  status(): CoreStatus;
   /** Resolves when everything queued so far, or below the key prefix, is in the bucket. */
   drained(prefix?: string): Promise<void>;
   /** Stops uploads and closes all; the queue stays in the journal. */
   close(): Promise<void>;
 }
-
-type QueueSettings = Omit<UploadQueueOptions, "recovered" | "state" | "files" | "store" | "cache">;
 
 /** What a start may bring along. */
 export interface CoreStart {
@@ -144,18 +134,6 @@ function keysBelow(prefix: string): KeyMap {
   return { toKey: (path) => keyOfPath(prefix, path), toPath: (key) => pathOfKey(prefix, key) };
 }
 
-async function queueSettings({ s3, spool }: MountOptions): Promise<QueueSettings> {
-  return {
-    source: (fd, _path, size) => fileUploadSource(fd, size),
-    concurrency: s3.concurrency,
-    multipartThreshold: spool.multipartThresholdBytes,
-    partSize: spool.partSizeBytes,
-    patienceMs: s3.deadlineMs,
-    retry: { isRefused },
-    ...(await contentTypes(spool.contentType)),
-  };
-}
-
 /** Mounts a core. */
 export async function mountFileSystem(options: MountOptions): Promise<MountedFileSystem> {
   const store = new S3ObjectStore(storeConfig(options.s3));
@@ -225,110 +203,3 @@ export const daemonParts: DaemonParts = {
   acquireLock: acquireStateLock,
   mount: mountFileSystem,
 };
-
-/** The most of its disk that a cache may take. */
-const CACHE_SHARE = 0.8;
-/** Cached files that are kept open for their next reader: at most an eighth of the descriptors, as writers need theirs. */
-const MOST_IDLE_FILES = 512;
-
-async function openCache(
-  options: MountOptions,
-  system: SystemCalls | undefined,
-  bootId: string | undefined,
-): Promise<BlockCache> {
-  const { directory, limitBytes, minFree } = options.cache;
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  const disk = await statfs(directory);
-  const size = disk.blocks * disk.bsize;
-  return openDiskBlockCache({
-    directory,
-    limitBytes: Math.min(limitBytes, Math.floor(size * CACHE_SHARE)),
-    minFreeBytes: "bytes" in minFree ? minFree.bytes : Math.floor(size * minFree.fraction),
-    maxIdleFiles: Math.min(MOST_IDLE_FILES, Math.ceil((await descriptorLimit()) / 8)),
-    ...(system ? { punchHole: holePuncher(system) } : {}),
-    ...(bootId === undefined ? {} : { bootId }),
-  });
-}
-
-function holePuncher(system: SystemCalls) {
-  return async (fd: number, offset: number, length: number): Promise<boolean> => {
-    try {
-      await system.punchHole(fd, offset, length);
-      return true;
-    } catch {
-      // the cache then evicts the whole file
-      return false;
-    }
-  };
-}
-
-async function contentTypes(type: string | undefined): Promise<{
-  contentType?: (key: string) => string | undefined;
-}> {
-  if (type === undefined) return {};
-  if (type !== "by-extension") return { contentType: () => type };
-  const { default: mime } = await import("mime");
-  return { contentType: (key) => mime.getType(key) ?? undefined };
-}
-
-function storeConfig(s3: S3Options): S3Config {
-  const keys = s3.credentials.environmentKeys;
-  return {
-    bucket: s3.bucket,
-    endpoint: s3.endpoint,
-    region: s3.region,
-    pathStyle: s3.pathStyle,
-    credentials: credentialProvider({
-      bucket: s3.bucket,
-      credentialsFile: s3.credentials.file,
-      profile: s3.credentials.profile,
-      environment: {
-        HOME: homeDirectory(),
-        AWS_ACCESS_KEY_ID: keys?.accessKeyId,
-        AWS_SECRET_ACCESS_KEY: keys?.secretAccessKey,
-        AWS_SESSION_TOKEN: keys?.sessionToken,
-      },
-    }),
-    deadlineMs: s3.deadlineMs,
-    concurrency: s3.concurrency,
-    storageClass: s3.storageClass,
-    acl: s3.acl,
-    encryption: encryptionOf(s3),
-  };
-}
-
-function encryptionOf(s3: S3Options): Encryption | undefined {
-  if (s3.sse === undefined) return undefined;
-  return s3.sse === "AES256" ? { kind: "AES256" } : { kind: "aws:kms", keyId: s3.sseKmsKey };
-}
-
-function coreStatus(parts: {
-  fileSystem: S3FileSystem;
-  queue: BackgroundUploadQueue;
-  state: MountState;
-  cache: BlockCache;
-  store: S3ObjectStore;
-}): ReturnType<Core["status"]> {
-  const { backlog } = parts.state;
-  const coverage = parts.fileSystem.coverage();
-  const { failingSinceMs } = parts.store;
-  return {
-    queue: queueStatus(parts.queue),
-    cache: parts.cache.status(),
-    ...(coverage && { coverage }),
-    ...(backlog && { names: { waiting: backlog.changes, failure: backlog.reason } }),
-    ...(failingSinceMs !== undefined && { failingSinceMs }),
-    requests: parts.store.requests,
-  };
-}
-
-function queueStatus(queue: BackgroundUploadQueue): MountStatus["queue"] {
-  const { pending, pendingBytes, stuck, oldestMs, lastError } = queue.status();
-  return {
-    length: pending,
-    bytes: pendingBytes,
-    refused: stuck,
-    ...(oldestMs === undefined ? {} : { oldestMs }),
-    ...(lastError === undefined ? {} : { lastError }),
-  };
-}

@@ -1,0 +1,42 @@
+// What the parts of a core tell `pailfs status`.
+import type { BlockCache } from "../../cache/block-cache.ts";
+import type { S3FileSystem } from "../../fs/s3-file-system.ts";
+import type { S3ObjectStore } from "../../s3/s3-object-store.ts";
+import type { BackgroundUploadQueue } from "../../spool/upload-queue.ts";
+import type { MountState } from "../../state/mount-state.ts";
+import type { MountStatus } from "../status.ts";
+
+/** A mount's status without what its adapter says. */
+export type CoreStatus = Omit<MountStatus, "adapter" | "passthrough" | "threadHandles">;
+
+/** A snapshot; cheap. */
+export function coreStatus(parts: {
+  fileSystem: S3FileSystem;
+  queue: BackgroundUploadQueue;
+  state: MountState;
+  cache: BlockCache;
+  store: S3ObjectStore;
+}): CoreStatus {
+  const { backlog } = parts.state;
+  const coverage = parts.fileSystem.coverage();
+  const { failingSinceMs } = parts.store;
+  return {
+    queue: queueStatus(parts.queue),
+    cache: parts.cache.status(),
+    ...(coverage && { coverage }),
+    ...(backlog && { names: { waiting: backlog.changes, failure: backlog.reason } }),
+    ...(failingSinceMs !== undefined && { failingSinceMs }),
+    requests: parts.store.requests,
+  };
+}
+
+function queueStatus(queue: BackgroundUploadQueue): MountStatus["queue"] {
+  const { pending, pendingBytes, stuck, oldestMs, lastError } = queue.status();
+  return {
+    length: pending,
+    bytes: pendingBytes,
+    refused: stuck,
+    ...(oldestMs === undefined ? {} : { oldestMs }),
+    ...(lastError === undefined ? {} : { lastError }),
+  };
+}

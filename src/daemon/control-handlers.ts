@@ -32,7 +32,12 @@ export function controlHandlers(
   };
 }
 
-function daemonStatus(options: MountOptions, life: DaemonLife, version: string): DaemonStatus {
+/** The mount's status with what the daemon knows. */
+export function daemonStatus(
+  options: MountOptions,
+  life: DaemonLife,
+  version: string,
+): DaemonStatus {
   return {
     ...life.mount.status(),
     source: options.source,

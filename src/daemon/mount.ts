@@ -20,6 +20,7 @@ import type { DaemonParts, MountedFileSystem } from "./mount-contract.ts";
 import { coreStatus, type CoreStatus } from "./parts/core-status.ts";
 import { openCache } from "./parts/open-cache.ts";
 import { queueSettings } from "./parts/queue-settings.ts";
+import { sessionStatus } from "./parts/session-status.ts";
 import { storeConfig } from "./parts/store-config.ts";
 import { keepMemoryTrimmed } from "./trim-memory.ts";
 
@@ -116,7 +117,7 @@ async function openParts(
     fileSystem,
     keys,
     queue: new OperatorControl(queue, new Quarantine(options.spool.stateDirectory), spool),
-    status: () => coreStatus({ fileSystem, queue, state, cache, store }),
+    status: () => coreStatus({ fileSystem, queue, state, cache, store, spool }),
     drained: (below) => {
       fileSystem.publish();
       return queue.drained(below);
@@ -178,11 +179,7 @@ async function mountCore(
     warning,
     queue: core.queue,
     closed: session.closed,
-    status: () => {
-      const { passthrough, threadHandles } = session.counts();
-      const held = threadHandles === undefined ? {} : { threadHandles };
-      return { ...core.status(), adapter, passthrough, ...held };
-    },
+    status: () => ({ ...core.status(), adapter, ...sessionStatus(session.counts()) }),
     flush: (path, signal) =>
       abortable(core.drained(path === "/" ? undefined : core.keys.toKey(path)), signal),
     refresh: (path) => core.fileSystem.refresh(path),

@@ -2,13 +2,15 @@
 import { log } from "../log.ts";
 import type { MountOptions } from "../options/mount-options.ts";
 import { errnoOf, Errno } from "../posix/errno.ts";
-import { controlHandlers } from "./control-handlers.ts";
+import { controlHandlers, daemonStatus } from "./control-handlers.ts";
 import { type ControlServer, serveControl } from "./control-server.ts";
 import { DaemonLife } from "./daemon-life.ts";
 import type { DaemonParts, MountedFileSystem, StateLock } from "./mount-contract.ts";
 import { removeMountRecord, writeMountRecord } from "./mount-record.ts";
+import type { MetricsServer } from "./metrics/metrics-server.ts";
 import { type ServiceManagerAddress, tellServiceManager } from "./service-manager.ts";
 import { StartError, toStartError } from "./start-error.ts";
+import type { DaemonStatus } from "./status.ts";
 
 /** What a daemon needs beside its options. */
 export interface DaemonSurroundings {
@@ -38,13 +40,21 @@ export async function startDaemon(
 ): Promise<RunningDaemon> {
   const lock = await lockState(options, parts);
   let mount: MountedFileSystem;
+  let life: DaemonLife | undefined;
+  let metrics: MetricsServer | undefined;
   try {
+    // before the mount, as it is the place that may be taken
+    metrics = await startMetrics(
+      options,
+      () => life && daemonStatus(options, life, surroundings.version),
+    );
     mount = await parts.mount(options, lock);
   } catch (error) {
+    await metrics?.close();
     await lock.release();
     throw toStartError(error);
   }
-  const life = new DaemonLife(mount);
+  life = new DaemonLife(mount);
   const record = await writeMountRecord(surroundings.runtimeDirectories, {
     mountpoint: options.mountpoint,
     source: options.source,
@@ -65,7 +75,7 @@ export async function startDaemon(
   if (serviceManager) await tellServiceManager(life, options.mountpoint, serviceManager);
   return {
     warning: mount.warning,
-    finished: finish(life, control, lock, record),
+    finished: finish({ life, control, lock, record, metrics }),
     stop: () => life.stop(),
     refresh: () => void refreshAll(mount),
   };
@@ -85,15 +95,30 @@ async function lockState(options: MountOptions, parts: DaemonParts): Promise<Sta
   }
 }
 
-async function finish(
-  life: DaemonLife,
-  control: ControlServer,
-  lock: StateLock,
-  record: string | undefined,
-): Promise<void> {
+async function startMetrics(
+  options: MountOptions,
+  status: () => DaemonStatus | undefined,
+): Promise<MetricsServer | undefined> {
+  const { metrics } = options.daemon;
+  if (metrics === undefined) return undefined;
+  // costs memory, so it is loaded for those who want it
+  const { serveMetrics } = await import("./metrics/metrics-server.ts");
+  return serveMetrics(metrics, status);
+}
+
+interface Running {
+  readonly life: DaemonLife;
+  readonly control: ControlServer;
+  readonly lock: StateLock;
+  readonly record: string | undefined;
+  readonly metrics: MetricsServer | undefined;
+}
+
+async function finish({ life, control, lock, record, metrics }: Running): Promise<void> {
   await life.ended;
   // answers to `pailfs umount` go out before anything is closed
   await control.close(1000);
+  await metrics?.close();
   await life.mount.close();
   if (record !== undefined) await removeMountRecord(record);
   await lock.release();

@@ -18,6 +18,24 @@ export interface MountStatus {
   readonly names?: { readonly waiting: number; readonly failure: string };
   /** Since when no request got an answer of use from S3; absent while S3 answers. */
   readonly failingSinceMs?: number;
+  /** Bytes of staged files: being written, or waiting for the bucket. */
+  readonly spool: { readonly bytes: number; readonly limitBytes: number };
+  /** What S3 answered since the start, by verb and HTTP status or the code of what broke the request; bytes of bodies. */
+  readonly s3: {
+    readonly answers: AnswersByKind;
+    readonly sentBytes: number;
+    readonly receivedBytes: number;
+  };
+  /** What the kernel was answered since the start, by operation and "ok" or an errno; what it moves by itself is not seen. */
+  readonly fuse: {
+    readonly answers: AnswersByKind;
+    readonly readBytes: number;
+    readonly writtenBytes: number;
+    readonly inFlight: number;
+    readonly openFiles: number;
+    /** Names that the kernel knows. */
+    readonly names: number;
+  };
   /** Requests sent so far by verb, retries included. */
   readonly requests: Readonly<Record<string, number>>;
   /** The FUSE adapter at work, such as "kernel". */
@@ -26,6 +44,9 @@ export interface MountStatus {
   /** Of adapter "native" alone: what fuse-native holds for threads of libfuse, most of which have ended, and what to do once they are many. */
   readonly threadHandles?: { readonly count: number; readonly advice?: string };
 }
+
+/** Counts of answers by what was asked and how it ended. */
+export type AnswersByKind = Readonly<Record<string, Readonly<Record<string, number>>>>;
 
 /** What sharing=exclusive knows of the bucket. */
 export interface CoverageStatus {

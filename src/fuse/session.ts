@@ -12,6 +12,7 @@ import type { ThreadHandles } from "./native/thread-watch.ts";
 import { Notifications } from "./kernel/notifications.ts";
 import { Pruner } from "./kernel/pruner.ts";
 import type { InitReply } from "./kernel/reply.ts";
+import type { OperationCounts } from "./operation-counts.ts";
 import { startWatchdog } from "./kernel/watchdog.ts";
 
 /** One live mount. */
@@ -34,6 +35,8 @@ export interface MountCounts {
   readonly inFlight: number;
   /** Whether files may be read and written by the kernel alone. */
   readonly passthrough: boolean;
+  /** What was answered so far. */
+  readonly answered: OperationCounts;
   /** Of fuse-native alone. */
   readonly threadHandles?: ThreadHandles;
 }
@@ -141,6 +144,7 @@ function createSession(parts: Parts): MountSession {
       directories: adapter.directories.size,
       inFlight: connection.inFlight,
       passthrough: adapter.ioModes.isEnabled,
+      answered: connection.counts,
     }),
   };
 }

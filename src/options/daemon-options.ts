@@ -1,3 +1,4 @@
+import { listenType } from "./listen-type.ts";
 import { autoBooleanType, booleanType, choiceType, pathType } from "./option-type.ts";
 import { option, optional } from "./option.ts";
 import { durationType } from "./quantity-type.ts";
@@ -53,6 +54,13 @@ export const daemonOptions = {
     type: durationType({ min: 0, max: 86_400_000 }),
     default: "80s",
     describe: "How long umount(8) waits for uploads; keep it below the time limit of a mount unit",
+  }),
+  metrics: option({
+    group: "Logging",
+    type: listenType,
+    default: "off",
+    describe:
+      "Where Prometheus may ask for metrics (/metrics) and health checks for health (/healthz, /readyz): a port of 127.0.0.1, HOST:PORT, or unix:PATH",
   }),
   log_file: optional({
     group: "Logging",

@@ -1,5 +1,6 @@
 // MountOptions: what a mount is to be, fully defaulted and validated. Each layer receives its own part only.
 import type { LogLevel } from "../log.ts";
+import type { ListenAddress } from "./listen-type.ts";
 import type { MinFree } from "./quantity-type.ts";
 
 export interface MountOptions {
@@ -105,6 +106,8 @@ export interface DaemonOptions {
   readonly umountWaitMs: number;
   /** Whether the directory below the mount is made unwritable; auto: when mounted by mount(8) or systemd. */
   readonly protectMountpoint: boolean | "auto";
+  /** Where metrics are to be had; undefined: nowhere. */
+  readonly metrics: ListenAddress | undefined;
 }
 
 export interface LogOptions {

@@ -67,6 +67,7 @@ export function parseMountOptions(request: MountRequest, environment: Environmen
       foreground: values.foreground,
       umountWaitMs: values.umount_wait,
       protectMountpoint: values.protect_mountpoint,
+      metrics: values.metrics,
     },
     log: { file: values.log_file, level: values.log_level },
   };

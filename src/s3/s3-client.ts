@@ -48,6 +48,10 @@ export class S3Client {
     COMPLETE_MULTIPART: 0,
     ABORT_MULTIPART: 0,
   };
+  /** Attempts by verb and HTTP status, or the code of what broke them. */
+  readonly answers: Record<string, Record<string, number>> = {};
+  /** Bytes of objects given to the network so far, those of attempts that failed too. */
+  sentBytes = 0;
   /** The Server header of the latest answer. */
   serverHeader: string | undefined;
   /** The Date of the latest answer, in ms since the epoch. */
@@ -67,6 +71,11 @@ export class S3Client {
     const concurrency = config.concurrency ?? defaultConcurrency;
     this.#queue = new RequestQueue(concurrency);
     this.#lightQueue = new RequestQueue(2 * concurrency);
+  }
+
+  /** Bytes of answers' bodies so far. */
+  get receivedBytes(): number {
+    return this.#transport.receivedBytes;
   }
 
   get endpoint(): Endpoint {
@@ -243,8 +252,13 @@ export class S3Client {
       if (!isWithdrawn && upload?.sourceError === undefined) this.#note(false);
       throw upload?.sourceError ?? error;
     } finally {
-      if (upload !== undefined) deadline.exclude(upload.movingMs);
+      if (upload !== undefined) {
+        deadline.exclude(upload.movingMs);
+        this.sentBytes += upload.movedBytes;
+      }
       const range = call.headers?.["range"] ?? "";
+      const byStatus = (this.answers[call.verb] ??= {});
+      byStatus[status] = (byStatus[status] ?? 0) + 1;
       const ms = Math.round(this.clock.now() - startedMs);
       trace("%s %s %s %s %d ms", call.verb, call.key ?? "", range, status, ms);
     }

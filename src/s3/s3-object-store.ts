@@ -36,6 +36,13 @@ import { S3Client } from "./s3-client.ts";
 
 const maxKeysPerPage = 1000;
 
+/** Attempts by verb and HTTP status (or the code of what broke them), and bytes of bodies. */
+export interface S3Exchanged {
+  readonly answers: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
+}
+
 /** Contract: ObjectStore. Makes no request before the first call. */
 export class S3ObjectStore implements ObjectStore {
   readonly #client: S3Client;
@@ -68,6 +75,12 @@ export class S3ObjectStore implements ObjectStore {
 
   get requests(): Readonly<Record<S3Verb, number>> {
     return this.#client.requests;
+  }
+
+  /** What attempts came to, and the bytes they moved, since the start. */
+  get exchanged(): S3Exchanged {
+    const { answers, sentBytes, receivedBytes } = this.#client;
+    return { answers, sentBytes, receivedBytes };
   }
 
   async headObject(key: ObjectKey, options?: CallOptions): Promise<ObjectInfo | undefined> {

@@ -28,6 +28,8 @@ export interface TransportOptions {
 
 /** Kept connections to any number of hosts. */
 export class Transport {
+  /** Bytes of bodies so far, those of broken answers too. */
+  receivedBytes = 0;
   readonly #agent: Agent;
   #settling: Promise<void> | undefined;
 
@@ -61,6 +63,9 @@ export class Transport {
   /** Resolves when the headers are there; rejects with the connection's error, or with `signal`'s reason on abort. */
   async send(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
     const settle = (): void => this.#settle();
+    const received = (bytes: number): void => {
+      this.receivedBytes += bytes;
+    };
     await this.#settling;
     return new Promise<HttpAnswer>((resolve, reject) => {
       let body: IncomingBody | undefined;
@@ -89,6 +94,7 @@ export class Transport {
           resolve({ status, headers: flatHeaders(headers), body });
         },
         onResponseData(_, chunk) {
+          received(chunk.length);
           body?.push(chunk);
         },
         onResponseEnd() {

@@ -10,6 +10,8 @@ export class UploadBody implements AsyncIterable<Uint8Array> {
   readonly size: number;
   /** What the source itself rejected with. */
   sourceError: FsError | undefined;
+  /** Bytes taken to be sent. */
+  movedBytes = 0;
   readonly #source: UploadSource;
   readonly #range: ByteRange;
   readonly #watchdog: Watchdog;
@@ -39,6 +41,7 @@ export class UploadBody implements AsyncIterable<Uint8Array> {
     this.#firstMs = performance.now();
     for await (const chunk of this.#chunks()) {
       this.#lastMs = performance.now();
+      this.movedBytes += chunk.length;
       yield chunk;
     }
     this.#lastMs = performance.now();

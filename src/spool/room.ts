@@ -57,6 +57,11 @@ export class Room {
     return this.#closed + this.#open + this.#taken;
   }
 
+  /** For `pailfs status`. */
+  get usage(): { readonly bytes: number; readonly limitBytes: number } {
+    return { bytes: this.used, limitBytes: this.#options.limitBytes };
+  }
+
   /** Looks at the disk and at open files now; a disk that cannot be asked counts as it did before. */
   sample(): Promise<void> {
     this.#sampling ??= this.#sample().finally(() => {

@@ -1,6 +1,8 @@
 // The life of a real mount: umount, signals, commands, remounts.
 import { execFile } from "node:child_process";
 import { open, readFile, stat, writeFile } from "node:fs/promises";
+import { get } from "node:http";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { waitUntil } from "../support/mount/wait-until.ts";
@@ -98,6 +100,31 @@ test("SIGTERM unmounts and drains", async () => {
   expect(await place.bucket()).toEqual(
     Object.fromEntries(contents.map((content, i) => [`f${i}`, md5(content)])),
   );
+});
+
+test("metrics count what the kernel and S3 were asked", async () => {
+  const place = await Place.make();
+  const socketPath = join(place.folder, "metrics.sock");
+  await place.mount("--metrics", `unix:${socketPath}`, "--passthrough", "off");
+  await writeFile(place.path("f"), bytes(5000));
+  await place.pailfs("flush", place.mountpoint);
+  await expect(readFile(place.path("absent"))).rejects.toThrow("ENOENT");
+  const text = await new Promise<string>((resolve, reject) => {
+    get({ socketPath, path: "/metrics" }, (response) => {
+      let text = "";
+      response.on("data", (chunk) => (text += String(chunk)));
+      response.on("end", () => resolve(text));
+    }).on("error", reject);
+  });
+  expect(text).toContain('pailfs_fuse_operations_total{operation="create",errno="ok"} 1\n');
+  expect(text).toMatch(/^pailfs_fuse_operations_total{operation="lookup",errno="ENOENT"} \d/m);
+  expect(text).toContain("pailfs_fuse_written_bytes_total 5000\n");
+  expect(text).toContain("pailfs_s3_sent_bytes_total 5000\n");
+  expect(text).toContain('pailfs_s3_answers_total{verb="PUT",status="200"} 1\n');
+  expect(text).toContain('pailfs_s3_requests_total{verb="PUT"} 1\n');
+  expect(text).toContain("pailfs_queue_length 0\n");
+  await place.umount();
+  await expect(stat(socketPath)).rejects.toThrow("ENOENT");
 });
 
 test("a second SIGTERM leaves the queue to the next mount", async () => {

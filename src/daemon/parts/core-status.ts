@@ -2,12 +2,13 @@
 import type { BlockCache } from "../../cache/block-cache.ts";
 import type { S3FileSystem } from "../../fs/s3-file-system.ts";
 import type { S3ObjectStore } from "../../s3/s3-object-store.ts";
+import type { DiskSpool } from "../../spool/disk-spool.ts";
 import type { BackgroundUploadQueue } from "../../spool/upload-queue.ts";
 import type { MountState } from "../../state/mount-state.ts";
 import type { MountStatus } from "../status.ts";
 
 /** A mount's status without what its adapter says. */
-export type CoreStatus = Omit<MountStatus, "adapter" | "passthrough" | "threadHandles">;
+export type CoreStatus = Omit<MountStatus, "adapter" | "passthrough" | "threadHandles" | "fuse">;
 
 /** A snapshot; cheap. */
 export function coreStatus(parts: {
@@ -16,6 +17,7 @@ export function coreStatus(parts: {
   state: MountState;
   cache: BlockCache;
   store: S3ObjectStore;
+  spool: DiskSpool;
 }): CoreStatus {
   const { backlog } = parts.state;
   const coverage = parts.fileSystem.coverage();
@@ -26,6 +28,8 @@ export function coreStatus(parts: {
     ...(coverage && { coverage }),
     ...(backlog && { names: { waiting: backlog.changes, failure: backlog.reason } }),
     ...(failingSinceMs !== undefined && { failingSinceMs }),
+    spool: parts.spool.room.usage,
+    s3: parts.store.exchanged,
     requests: parts.store.requests,
   };
 }

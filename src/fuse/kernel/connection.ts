@@ -2,6 +2,7 @@ import * as fs from "node:fs";
 import { Errno } from "../../posix/errno.ts";
 import { log } from "../../log.ts";
 import { runOperation } from "../operation.ts";
+import { OperationCounts } from "../operation-counts.ts";
 import { OUT_HEADER_SIZE, Opcode } from "./abi.ts";
 import type { Adapter } from "./adapter.ts";
 import { ProtocolError } from "./byte-reader.ts";
@@ -31,6 +32,8 @@ export class Connection {
   readonly #reader: Reader;
   #isOpen = true;
   #whenIdle: (() => void) | undefined;
+  /** Of what was answered. */
+  readonly counts = new OperationCounts();
   /** Resolves when the kernel is gone, every operation has settled and everything was released. */
   readonly closed: Promise<void>;
 
@@ -173,8 +176,14 @@ export class Connection {
       this.#write(request, reply.errno, 0, []);
     } else if (reply.kind === "bytes") {
       this.#write(request, 0, 0, reply.chunks);
+      if (request.opcode === Opcode.READ) {
+        for (const chunk of reply.chunks) this.counts.readBytes += chunk.length;
+      }
     } else {
       this.#write(request, 0, this.#encode(request, reply), []);
+      if (reply.kind === "size" && request.opcode === Opcode.WRITE) {
+        this.counts.writtenBytes += reply.size;
+      }
     }
   }
 
@@ -200,6 +209,7 @@ export class Connection {
       this.#write(request, Errno.EIO, 0, []);
       return;
     }
+    this.counts.count(operationFor(request.opcode)?.name ?? "other", errno);
     const out = this.#out;
     let length = OUT_HEADER_SIZE + bodySize;
     for (const chunk of chunks) length += chunk.length;

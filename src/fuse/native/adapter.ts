@@ -1,5 +1,6 @@
 import { setMaxListeners } from "node:events";
 import type { CallContext, FileSystem } from "../../fs/file-system.ts";
+import { OperationCounts } from "../operation-counts.ts";
 import { OpenFiles } from "./open-files.ts";
 
 /** The state between one libfuse mount and one FileSystem. */
@@ -10,6 +11,7 @@ export class NativeAdapter {
   readonly context: CallContext;
   /** Calls not yet answered. */
   inFlight = 0;
+  readonly counts = new OperationCounts();
 
   constructor(fileSystem: FileSystem, owner: { readonly uid: number; readonly gid: number }) {
     this.fileSystem = fileSystem;

@@ -141,6 +141,7 @@ function createSession({ fuse, adapter, mount, dismissWatchdog }: Parts): MountS
       directories: 0,
       inFlight: adapter.inFlight,
       passthrough: false,
+      answered: adapter.counts,
       threadHandles: threadHandles(fuse),
     }),
   };

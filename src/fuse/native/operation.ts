@@ -42,6 +42,9 @@ export function install(
       adapter.inFlight++;
       const end = (result: number, filled: readonly unknown[]): void => {
         adapter.inFlight--;
+        adapter.counts.count(name, Math.max(0, -result));
+        if (result > 0 && name === "read") adapter.counts.readBytes += result;
+        if (result > 0 && name === "write") adapter.counts.writtenBytes += result;
         signal(result, ...filled, ...giveBack(...args));
       };
       // without an answer a thread of libfuse, and its caller, would wait for ever

@@ -16,6 +16,9 @@ const status: DaemonStatus = {
   queue: { length: 0, bytes: 0, refused: 0 },
   cache: { bytes: 0, objects: 0, limitBytes: 2 ** 30, hits: 0, misses: 0 },
   requests: {},
+  spool: { bytes: 0, limitBytes: 1 },
+  s3: { answers: {}, sentBytes: 0, receivedBytes: 0 },
+  fuse: { answers: {}, readBytes: 0, writtenBytes: 0, inFlight: 0, openFiles: 0, names: 1 },
   adapter: "native",
   passthrough: false,
 };

@@ -95,6 +95,16 @@ export class FakeMount implements MountedFileSystem {
       cache: { bytes: 0, objects: 0, limitBytes: 1, hits: 0, misses: 0 },
       ...(this.failingSinceMs !== undefined && { failingSinceMs: this.failingSinceMs }),
       requests: { PUT: 3 },
+      spool: { bytes: 5000, limitBytes: 10_000 },
+      s3: { answers: { PUT: { 200: 2, 503: 1 } }, sentBytes: 5, receivedBytes: 6 },
+      fuse: {
+        answers: { lookup: { ok: 7, ENOENT: 2 } },
+        readBytes: 8,
+        writtenBytes: 9,
+        inFlight: 1,
+        openFiles: 2,
+        names: 3,
+      },
       adapter: "fake",
       passthrough: false,
     };

@@ -76,7 +76,12 @@ test("parseMountOptions() completes a bare request", () => {
       nonempty: false,
       mountWords: [],
     },
-    daemon: { foreground: false, umountWaitMs: 80_000, protectMountpoint: "auto" },
+    daemon: {
+      foreground: false,
+      umountWaitMs: 80_000,
+      protectMountpoint: "auto",
+      metrics: undefined,
+    },
     log: { file: undefined, level: "info" },
   });
 });
@@ -255,32 +260,6 @@ describe("bad input is one line that names the value and the remedy", () => {
   test("an environment variable is called by its name", () => {
     expect(() => parse([], { PAILFS_ACK: "tape" })).toThrow(
       "Cannot use PAILFS_ACK=tape: want disk or s3",
-    );
-  });
-});
-
-describe("keys of the environment", () => {
-  const keys = { AWS_ACCESS_KEY_ID: "id", AWS_SECRET_ACCESS_KEY: "secret" };
-
-  test("come with their session token", () => {
-    const { credentials } = parse([], { ...keys, AWS_SESSION_TOKEN: "t" }).options.s3;
-    expect(credentials.environmentKeys?.sessionToken).toBe("t");
-  });
-
-  test("yield to a profile or file that was asked for, not to AWS_PROFILE", () => {
-    const used = (given: GivenOption[], variables: Record<string, string>): boolean =>
-      parse(given, variables).options.s3.credentials.environmentKeys !== undefined;
-    expect(used([], { ...keys, AWS_PROFILE: "p" })).toBe(true);
-    expect(used(line(["profile", "p"]), keys)).toBe(false);
-    expect(used(line(["credentials-file", "/k"]), keys)).toBe(false);
-  });
-
-  test("half a pair is refused as a matter of credentials", () => {
-    expect(() => parse([], { AWS_ACCESS_KEY_ID: "id" })).toThrow(
-      expect.objectContaining({
-        kind: "credentials",
-        message: "Cannot use half a key pair: set AWS_SECRET_ACCESS_KEY in the environment too",
-      }),
     );
   });
 });

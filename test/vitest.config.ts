@@ -70,6 +70,19 @@ export default defineConfig({
         },
       },
       {
+        // real Synapse: wants root, /dev/fuse, python3 with venv, and versitygw
+        test: {
+          name: "synapse",
+          include: ["synapse/**/*.test.ts"],
+          pool: "forks",
+          // they wait more than they work
+          maxWorkers: 2,
+          testTimeout: 120_000,
+          // the first may have to install Synapse
+          hookTimeout: 400_000,
+        },
+      },
+      {
         // a real dockerd: wants root, /dev/fuse, docker.io, docker-compose and busybox-static
         test: {
           name: "docker",

@@ -1,5 +1,6 @@
 """The Python environment that holds Synapse: made once, outside the checkout."""
 
+import fcntl
 import os
 import pathlib
 import shutil
@@ -16,13 +17,17 @@ def ensure_synapse(python: str, say: Callable[[str], None]) -> pathlib.Path:
     cache = pathlib.Path(os.environ.get("PAILFS_TEST_CACHE") or default)
     folder = cache / "synapse-venv"
     own_python = folder / "bin/python"
-    if _installed_version(own_python) == VERSION:
-        return own_python
-    say(f"Installing Synapse {VERSION} (about a minute, once)")
-    shutil.rmtree(folder, ignore_errors=True)
     cache.mkdir(parents=True, exist_ok=True)
-    _run([python, "-m", "venv", str(folder)])
-    _run([str(own_python), "-m", "pip", "install", "--quiet", f"matrix-synapse=={VERSION}"])
+    with open(cache / "synapse-venv.lock", "w", encoding="ascii") as lock:
+        # two test files may come here at once
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if _installed_version(own_python) != VERSION:
+            say(f"Installing Synapse {VERSION} (about a minute, once)")
+            shutil.rmtree(folder, ignore_errors=True)
+            _run([python, "-m", "venv", str(folder)])
+        if not _can_preview(own_python):
+            wanted = f"matrix-synapse[url-preview]=={VERSION}"
+            _run([str(own_python), "-m", "pip", "install", "--quiet", wanted])
     return own_python
 
 
@@ -32,6 +37,12 @@ def _installed_version(python: pathlib.Path) -> str | None:
     asked = "import importlib.metadata as m; print(m.version('matrix-synapse'))"
     done = subprocess.run([python, "-c", asked], capture_output=True, text=True, check=False)
     return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _can_preview(python: pathlib.Path) -> bool:
+    """URL previews need lxml, an extra; so this is false too when nothing is installed."""
+    done = subprocess.run([python, "-c", "import lxml, synapse"], capture_output=True, check=False)
+    return done.returncode == 0
 
 
 def _run(argv: list[str]) -> None:

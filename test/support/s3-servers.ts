@@ -3,11 +3,11 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createHash, createHmac } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
-import { type AddressInfo, createServer } from "node:net";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { dir } from "tmp-promise";
 import type { S3Config } from "../../src/s3/s3-call.ts";
+import { freePort } from "./free-port.ts";
 import type { Quirks } from "./loopback-s3/quirks.ts";
 import { LoopbackS3, testLogin } from "./loopback-s3/loopback-s3.ts";
 
@@ -177,14 +177,6 @@ export const minio: TestServer = {
   ),
   optional: true,
 };
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 async function endProcess(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;

@@ -1,6 +1,6 @@
 // The loopback S3 at a fixed port, so that it can go away and come back.
 import { createHash } from "node:crypto";
-import { createServer } from "node:net";
+import { freePort } from "../free-port.ts";
 import {
   type LoopbackProcess,
   spawnLoopback,
@@ -53,13 +53,4 @@ export class BucketServer {
 
 export function md5(data: Uint8Array | string): string {
   return createHash("md5").update(data).digest("hex");
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
 }

@@ -22,6 +22,8 @@ export interface HomeserverOptions {
   readonly media: string;
   /** More of homeserver.yaml, or other values. */
   readonly config?: Readonly<Record<string, unknown>>;
+  /** Python that runs before Synapse's own: what no option changes, such as an interval of an hour. */
+  readonly prelude?: string;
 }
 
 /** A value that SQLite keeps. */
@@ -36,6 +38,7 @@ export class Homeserver {
   readonly folder: string;
   readonly #python: string;
   readonly #config: Record<string, unknown>;
+  readonly #prelude: string;
   #process: ChildProcess | undefined;
   #users = 0;
 
@@ -47,6 +50,7 @@ export class Homeserver {
   ) {
     this.folder = folder;
     this.#python = python;
+    this.#prelude = options.prelude ?? "";
     this.name = `localhost:${ports.federation}`;
     this.base = `http://127.0.0.1:${ports.client}`;
     this.#config = { ...federatingConfig(folder, options.media, ports), ...options.config };
@@ -70,7 +74,8 @@ export class Homeserver {
     Object.assign(this.#config, config);
     await writeFile(join(this.folder, "homeserver.yaml"), JSON.stringify(this.#config, null, 2));
     const output = await open(join(this.folder, "output"), "a");
-    const words = ["-m", "synapse.app.homeserver", "-c", "homeserver.yaml"];
+    const program = `${this.#prelude}\nfrom synapse.app.homeserver import main\nmain()`;
+    const words = ["-c", program, "-c", "homeserver.yaml"];
     const child = spawn(this.#python, words, {
       cwd: this.folder,
       stdio: ["ignore", output.fd, output.fd],

@@ -13,6 +13,8 @@ export interface SiteOptions {
   readonly mountOptions?: readonly string[];
   /** More of the first homeserver's homeserver.yaml. */
   readonly config?: Readonly<Record<string, unknown>>;
+  /** See HomeserverOptions, for the first. */
+  readonly prelude?: string;
   /** Whether there is a second homeserver; yes if left out. */
   readonly remote?: boolean;
   /** Runs before the first Synapse starts. */
@@ -69,6 +71,7 @@ export class Site {
     const home = await Homeserver.make(join(folder.path, "home"), {
       media: daemon.mountpoint,
       config: options.config ?? {},
+      prelude: options.prelude ?? "",
     });
     const remote =
       options.remote === false

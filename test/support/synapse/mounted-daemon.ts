@@ -1,6 +1,6 @@
 // The real command, mounting a bucket in a folder of its own.
 import { execFile } from "node:child_process";
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { DaemonStatus } from "../../../src/daemon/status.ts";
@@ -53,6 +53,13 @@ export class MountedDaemon {
   /** Waits until the bucket has everything. */
   async umount(): Promise<void> {
     await this.pailfs("umount", this.mountpoint);
+  }
+
+  /** Mounts again with an empty cache, as after a reboot with the cache lost; names stay known. */
+  async remountCold(): Promise<void> {
+    await this.umount();
+    await rm(this.cacheDirectory, { recursive: true });
+    await this.mount();
   }
 
   /** Resolves once everything closed before is in the bucket. */

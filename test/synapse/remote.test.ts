@@ -1,0 +1,196 @@
+// Media of other servers and previews of web pages, kept in the bucket by a real Synapse.
+import { randomBytes } from "node:crypto";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { waitUntil } from "../support/mount/wait-until.ts";
+import { serverNames, sha256 } from "../support/synapse/gated-bucket.ts";
+import type { MatrixUser } from "../support/synapse/matrix-user.ts";
+import { remoteKeys } from "../support/synapse/media-layout.ts";
+import { startBrokenHomeserver, startWebSite } from "../support/synapse/peers.ts";
+import { type Pictures, makePictures } from "../support/synapse/pictures.ts";
+import { Site } from "../support/synapse/site.ts";
+
+// what Synapse logs of a peer that fails
+const peerFailed = [/Unable to fetch remote media/, /Failed to fetch remote media/];
+
+describe.each(serverNames)("on %s", (server) => {
+  let site: Site;
+  let user: MatrixUser;
+  let other: MatrixUser;
+  let pictures: Pictures;
+
+  beforeAll(async () => {
+    site = await Site.start({ server });
+    user = await site.home.register();
+    other = await site.remote.register();
+    pictures = await makePictures(site.folder);
+  });
+
+  afterAll(async () => {
+    await site?.stop();
+  });
+
+  test("a medium of another server is fetched once, kept in the bucket, and served from there", async () => {
+    const content = randomBytes(700_000);
+    const medium = await other.upload(content);
+    const fetchIt = async (): Promise<void> => {
+      expect(sha256(await user.download(medium))).toBe(sha256(content));
+      await site.daemon.settled();
+    };
+    expect(await site.bucket.countsOf(fetchIt)).toEqual({ PUT: 1 });
+    const { key } = (await remoteKeys(site.home, medium)) ?? { key: "unknown" };
+    // the other server's name has a port
+    expect(key).toMatch(/^remote_content\/localhost:\d+\//);
+    expect(await site.bucket.sizes("remote_content/")).toEqual({ [key]: content.length });
+    expect(await site.bucket.sha256(key)).toBe(sha256(content));
+    await site.remote.stop();
+    expect(await site.bucket.countsOf(fetchIt)).toEqual({});
+    await site.daemon.remountCold();
+    expect(await site.bucket.countsOf(fetchIt)).toEqual({ GET: 1 });
+    await site.remote.start();
+    expect(await site.home.trouble()).toEqual([]);
+  });
+
+  test("a thumbnail of another server's picture is made here, and kept with the picture", async () => {
+    const { content, type } = pictures["noise.png"];
+    const medium = await other.upload(content, type);
+    const size = { width: 320, height: 240, method: "scale" } as const;
+    let first: Buffer = Buffer.alloc(0);
+    const counts = await site.bucket.countsOf(async () => {
+      first = await user.thumbnail(medium, size);
+      await site.daemon.settled();
+    });
+    const keys = await remoteKeys(site.home, medium);
+    if (keys === undefined) throw new Error("the medium is not known");
+    const thumbnails = Object.keys(keys.thumbnails);
+    expect(thumbnails.length).toBe(5);
+    expect(counts).toEqual({ PUT: 1 + thumbnails.length });
+    expect(await site.bucket.sizes("remote_thumbnail/")).toEqual(keys.thumbnails);
+    const scaled = thumbnails.find((key) => key.includes("/320-224-")) ?? "none";
+    expect(await site.bucket.sha256(scaled)).toBe(sha256(first));
+    await site.daemon.remountCold();
+    const again = await site.bucket.countsOf(async () => {
+      expect(sha256(await user.thumbnail(medium, size))).toBe(sha256(first));
+    });
+    // Synapse opens the original too, and does not read it
+    expect(again).toEqual({ GET: 1 });
+    expect(await site.home.trouble()).toEqual([]);
+  });
+
+  // Synapse leaves the empty file of a fetch that failed; in the bucket as on a plain disk
+  test("a medium that the other server does not have is a 404, and leaves no more than on a plain disk", async () => {
+    const before = await site.bucket.keys("remote_content/");
+    const unknown = { server: site.remote.name, id: "a".repeat(24) };
+    expect((await user.tryDownload(unknown)).status).toBe(404);
+    await site.daemon.settled();
+    const left = Object.entries(await site.bucket.sizes("remote_content/"))
+      .filter(([key]) => !before.includes(key))
+      .map(([, size]) => size);
+    const unknownHere = { server: site.home.name, id: "a".repeat(24) };
+    expect((await other.tryDownload(unknownHere)).status).toBe(404);
+    const plain = join(site.folder, "remote-media");
+    const onPlainDisk = (await readdir(plain, { recursive: true, withFileTypes: true })).filter(
+      (entry) => entry.isFile() && entry.parentPath.includes(`remote_content/${site.home.name}`),
+    );
+    expect(left).toEqual(onPlainDisk.map(() => 0));
+    expect(await remoteKeys(site.home, unknown)).toBeUndefined();
+    expect(await site.home.trouble(...peerFailed)).toEqual([]);
+  });
+
+  test("a medium that breaks off is an error, and known by no name", async () => {
+    const broken = await startBrokenHomeserver(200_000);
+    try {
+      const before = await site.bucket.keys();
+      const medium = { server: broken.name, id: "b".repeat(24) };
+      const answer = await user.tryDownload(medium);
+      expect([404, 502, 504]).toContain(answer.status);
+      expect(broken.asked()).toBeGreaterThan(0);
+      await site.daemon.settled();
+      expect(await remoteKeys(site.home, medium)).toBeUndefined();
+      const sizes = await site.bucket.sizes();
+      const left = Object.keys(sizes).filter((key) => !before.includes(key));
+      // at most what came, under a name of its own
+      expect(left.length).toBeLessThanOrEqual(1);
+      for (const key of left) {
+        expect(key).toContain(`remote_content/${broken.name}/`);
+        expect(sizes[key]).toBeLessThanOrEqual(200_000);
+      }
+    } finally {
+      await broken.stop();
+    }
+    expect(await site.home.trouble(...peerFailed)).toEqual([]);
+  }, 180_000);
+
+  test("a web page's preview is kept by date, and goes with its directories when it expires", async () => {
+    const { content, type } = pictures["noise.png"];
+    const small = pictures["small.png"];
+    const head = (image: string, more = ""): string =>
+      `<html><head><meta property="og:title" content="A page"/>` +
+      `<meta property="og:image" content="ORIGIN/${image}"/>${more}</head><body>text</body></html>`;
+    const oembed = `<link rel="alternate" type="application/json+oembed" href="ORIGIN/oembed.json"/>`;
+    const web = await startWebSite({
+      "/page.html": { content: head("image.png"), type: "text/html" },
+      "/image.png": { content, type },
+      "/embedded.html": { content: head("small.png", oembed), type: "text/html" },
+      "/small.png": small,
+      "/oembed.json": {
+        content: JSON.stringify({ version: "1.0", type: "link", author_name: "An author" }),
+        type: "application/json",
+      },
+    });
+    const preview = async (page: string): Promise<Record<string, unknown>> => {
+      const asked = new URLSearchParams({ url: `http://${web.name}/${page}` });
+      return user.call("GET", `/_matrix/client/v1/media/preview_url?${asked.toString()}`);
+    };
+    try {
+      const counts = await site.bucket.countsOf(async () => {
+        expect(await preview("page.html")).toMatchObject({
+          "og:title": "A page",
+          "matrix:image:size": content.length,
+        });
+        expect(await preview("embedded.html")).toMatchObject({
+          "og:title": "A page",
+          "matrix:image:size": small.content.length,
+        });
+        await site.daemon.settled();
+      });
+      const kept = await site.bucket.sizes("url_cache/");
+      const thumbnails = await site.bucket.keys("url_cache_thumbnails/");
+      // two pages, two pictures, one description
+      expect(Object.keys(kept).length).toBe(5);
+      expect(Object.values(kept)).toContain(content.length);
+      expect(
+        Object.keys(kept).every((key) => /^url_cache\/\d{4}-\d\d-\d\d\/\w{16}$/.test(key)),
+      ).toBe(true);
+      expect(thumbnails.length).toBeGreaterThanOrEqual(5 + 3);
+      const stored = 5 + thumbnails.length;
+      expect(counts).toEqual({ PUT: stored });
+
+      await site.home.sql("UPDATE local_media_repository_url_cache SET expires_ts = 1");
+      await site.home.sql(
+        "UPDATE local_media_repository SET created_ts = 1 WHERE url_cache IS NOT NULL",
+      );
+      const expiry = await site.bucket.countsOf(async () => {
+        await waitUntil(
+          "nothing of the previews is left",
+          async () =>
+            (await readdir(join(site.daemon.mountpoint, "url_cache"))).length === 0 &&
+            (await readdir(join(site.daemon.mountpoint, "url_cache_thumbnails"))).length === 0,
+          60_000,
+        );
+        await site.daemon.settled();
+      });
+      expect(expiry).toEqual({ DELETE: stored });
+      expect(await site.bucket.keys("url_cache")).toEqual([]);
+      const rows = "SELECT media_id FROM local_media_repository WHERE url_cache IS NOT NULL";
+      // forgotten after the files are gone
+      const isForgotten = async (): Promise<boolean> => (await site.home.sql(rows)).length === 0;
+      await waitUntil("the database knows of none", isForgotten, 60_000);
+    } finally {
+      await web.stop();
+    }
+    expect(await site.home.log()).not.toMatch(/Failed to remove/);
+    expect(await site.home.trouble(...peerFailed)).toEqual([]);
+  });
+});

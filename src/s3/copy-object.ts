@@ -64,7 +64,7 @@ async function copyWhole(
   options: CopyOptions,
 ): Promise<{ etag: string }> {
   const headers = {
-    ...creationHeaders(client.config),
+    ...creationHeaders(client.config, options.size),
     ...copySourceHeaders(client, from, options.ifMatch),
     ...(options.replace === undefined
       ? {}
@@ -73,12 +73,25 @@ async function copyWhole(
           ...replacementHeaders(client.config, options.replace),
         }),
   };
-  const verb = "COPY";
-  const call = { verb, method: "PUT", key: to, headers, options, patient: true } as const;
-  const etag = await client.ask(call, etagIn("CopyObjectResult"));
+  const call = {
+    verb: "COPY",
+    method: "PUT",
+    key: to,
+    sealed: from,
+    headers,
+    options,
+    patient: true,
+  } as const;
+  client.customerKey?.refuseInClear(to);
+  const answer = await client.ask(call, (reply) => ({
+    etag: etagIn("CopyObjectResult")(reply),
+    headers: reply.headers,
+  }));
+  const { etag } = answer;
+  client.customerKey?.stored(to);
   const { ifMatch } = options;
   // stores that ignore the condition: equal bytes have equal MD5s
-  const comparable = etagsAreMd5(client.config.encryption) && isMd5Etag(etag);
+  const comparable = etagsAreMd5(client.config.encryption, answer.headers) && isMd5Etag(etag);
   if (ifMatch !== undefined && comparable && isMd5Etag(ifMatch) && etag !== ifMatch) {
     throw new FsError(
       "ESTALE",

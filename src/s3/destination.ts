@@ -45,7 +45,8 @@ export class Destination {
     const query = call.query ?? {};
     const key = call.key === undefined ? "" : `/${encodeKey(call.key)}`;
     const path = basePath + key || "/";
-    const headers = { ...call.headers, ...(await this.#payloadHeaders(call, upload)) };
+    const payer = this.#config.requesterPays === true ? { "x-amz-request-payer": "requester" } : {};
+    const headers = { ...call.headers, ...payer, ...(await this.#payloadHeaders(call, upload)) };
     const signed = await this.#signer.sign({ method, host, path, query, headers });
     return { method, origin, path: withQuery(path, query), headers: signed };
   }

@@ -1,7 +1,7 @@
 // GET: a range of one version of an object, resumed where a connection broke.
 import { FsError } from "../posix/errno.ts";
 import { failureOfBreak } from "./failure-of-answer.ts";
-import { customerKeyHeaders, objectInfoOf } from "./object-headers.ts";
+import { objectInfoOf } from "./object-headers.ts";
 import type { ByteRange, GetOptions, ObjectBody, ObjectInfo, ObjectKey } from "./object-store.ts";
 import type { RetryState } from "./retry.ts";
 import type { S3Call, S3Stream } from "./s3-call.ts";
@@ -41,12 +41,12 @@ export async function getObject(
   return { info, range, body: deliver(client, opened, range, options, state) };
 }
 
-function getCall(client: S3Client, key: ObjectKey, options: GetOptions): S3Call {
-  const headers: Record<string, string> = customerKeyHeaders(client.config.encryption);
+function getCall(key: ObjectKey, options: GetOptions): S3Call {
+  const headers: Record<string, string> = {};
   const { range, ifMatch } = options;
   if (range !== undefined) headers["range"] = `bytes=${range.start}-${range.end - 1}`;
   if (ifMatch !== undefined && ifMatch !== "") headers["if-match"] = `"${ifMatch}"`;
-  return { verb: "GET", method: "GET", key, headers, options };
+  return { verb: "GET", method: "GET", key, sealed: key, headers, options };
 }
 
 /** Sends the GET until an answer's headers make sense. */
@@ -56,7 +56,7 @@ export async function openObject(
   options: GetOptions,
   state: RetryState,
 ): Promise<Opened> {
-  const call = getCall(client, key, options);
+  const call = getCall(key, options);
   for (;;) {
     const stream = await client.open(call, state);
     try {
@@ -153,7 +153,7 @@ export async function resumeObject(
   const givenUp = (): boolean => (options.signal?.aborted ?? false) || client.closing;
   if (givenUp()) throw abortedError(action);
   const again = { ...options, ifMatch: info.etag };
-  const decision = await client.decide(getCall(client, info.key, again), cause);
+  const decision = await client.decide(getCall(info.key, again), cause);
   if (!(await state.again(decision, options.signal))) {
     if (givenUp()) throw abortedError(action);
     throw toFsError(failureOfBreak(cause) ?? cause, action);

@@ -125,7 +125,16 @@ export async function copyPart(
     "x-amz-copy-source-range": `bytes=${range.start}-${range.end - 1}`,
   };
   const verb = "COPY_PART";
-  const call = { verb, method: "PUT", key: to, query, headers, options, patient: true } as const;
+  const call = {
+    verb,
+    method: "PUT",
+    key: to,
+    sealed: from,
+    query,
+    headers,
+    options,
+    patient: true,
+  } as const;
   return { partNumber, etag: await client.ask(call, etagIn("CopyPartResult")) };
 }
 
@@ -144,6 +153,5 @@ export function copySourceHeaders(
   return {
     "x-amz-copy-source": `/${encodeKey(client.config.bucket)}/${encodeKey(from)}`,
     ...(conditioned ? { "x-amz-copy-source-if-match": `"${ifMatch}"` } : {}),
-    ...customerKeyHeaders(client.config.encryption, "copy-source-"),
   };
 }

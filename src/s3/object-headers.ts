@@ -16,10 +16,13 @@ const httpHeaderNames = [
   "expires",
 ] as const;
 
-/** Headers that a new object (PUT, COPY, CREATE_MULTIPART) gets from the store's configuration. */
-export function creationHeaders(config: S3Config): Headers {
+/** Headers that a new object (PUT, COPY, CREATE_MULTIPART) gets from the store's configuration; `size` in bytes if known. */
+export function creationHeaders(config: S3Config, size = Infinity): Headers {
   const headers: Headers = encryptionHeaders(config.encryption);
-  if (config.storageClass !== undefined) headers["x-amz-storage-class"] = config.storageClass;
+  const { storageClass, storageClassMinBytes = 0 } = config;
+  if (storageClass !== undefined && size >= storageClassMinBytes) {
+    headers["x-amz-storage-class"] = storageClass;
+  }
   if (config.acl !== undefined) headers["x-amz-acl"] = config.acl;
   return headers;
 }
@@ -80,9 +83,16 @@ export function customerKeyHeaders(encryption: Encryption | undefined, prefix = 
   };
 }
 
-/** Whether the ETag of a single PUT is the MD5 of its bytes, where it has that form. */
-export function etagsAreMd5(encryption: Encryption | undefined): boolean {
-  return encryption === undefined || encryption.kind === "AES256";
+/**
+ * Whether the ETag of a single PUT or copy is the MD5 of its bytes, where it has that form; `answer` are the headers of
+ * the answer, which tell of the bucket's own encryption too.
+ */
+export function etagsAreMd5(
+  encryption: Encryption | undefined,
+  answer: Readonly<Headers>,
+): boolean {
+  const kind = answer["x-amz-server-side-encryption"] ?? encryption?.kind ?? "AES256";
+  return kind === "AES256" && encryption?.kind !== "customer";
 }
 
 /** What the headers of HEAD or GET tell; `size` in bytes is the whole object's. */

@@ -30,7 +30,10 @@ export async function putObject(
   conditional = false,
 ): Promise<{ etag: string }> {
   const range = { start: 0, end: source.size };
-  const headers = { ...creationHeaders(client.config), ...attributeHeaders(options) };
+  const headers = {
+    ...creationHeaders(client.config, source.size),
+    ...attributeHeaders(options),
+  };
   const conditions = conditionHeaders(options, conditional);
   const call: S3Call = { verb: "PUT", method: "PUT", key, headers, options };
   const digest = Buffer.from(await source.md5(range));
@@ -82,23 +85,27 @@ async function send(
 ): Promise<string> {
   const headers = { ...call.headers, "content-md5": digest.toString("base64") };
   const request = { ...call, headers, upload };
-  const first = etagOf(await client.request(request, state));
-  if (agrees(client, first, digest)) return first;
+  client.customerKey?.refuseInClear(call.key);
+  const answer = await client.request(request, state);
+  client.customerKey?.sent(call.key, answer.headers);
+  if (agrees(client, answer, digest)) return etagOf(answer);
   // the conditions would now refuse us: the first answer stored this very object
   const unconditional = Object.entries(headers).filter(([name]) => !name.startsWith("if-"));
   const again = { ...request, headers: Object.fromEntries(unconditional) };
-  const second = etagOf(await client.request(again, client.newState(call.options)));
+  const second = await client.request(again, client.newState(call.options));
+  const etag = etagOf(second);
   if (!agrees(client, second, digest)) {
-    log.warn('S3 answers an ETag that is not the MD5 of "%s": %s', call.key ?? "", second);
+    log.warn('S3 answers an ETag that is not the MD5 of "%s": %s', call.key ?? "", etag);
   }
-  return second;
+  return etag;
 }
 
 function etagOf(reply: S3Reply): string {
   return unquoteEtag(reply.headers["etag"]);
 }
 
-function agrees(client: S3Client, etag: string, digest: Buffer): boolean {
-  if (!isMd5Etag(etag) || !etagsAreMd5(client.config.encryption)) return true;
+function agrees(client: S3Client, answer: S3Reply, digest: Buffer): boolean {
+  const etag = etagOf(answer);
+  if (!isMd5Etag(etag) || !etagsAreMd5(client.config.encryption, answer.headers)) return true;
   return etag === digest.toString("hex");
 }

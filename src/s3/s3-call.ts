@@ -20,8 +20,12 @@ export interface S3Config {
   /** Requests in flight; 16. */
   readonly concurrency?: number | undefined;
   readonly storageClass?: string | undefined;
+  /** Smaller objects, in bytes, get no storage class; 0. */
+  readonly storageClassMinBytes?: number | undefined;
   readonly acl?: string | undefined;
   readonly encryption?: Encryption | undefined;
+  /** Offer to pay for requests and traffic in the owner's place. */
+  readonly requesterPays?: boolean | undefined;
   /** Sign the SHA-256 of each upload too, at the price of another pass over its bytes. */
   readonly signedPayload?: boolean | undefined;
   /** PEM certificates to trust in place of the usual ones. */
@@ -42,6 +46,8 @@ export interface S3Call {
   readonly query?: Readonly<Record<string, string>> | undefined;
   /** Names in lower case. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** The object that is read, or that is the source of a copy: where SSE-C is in use, its key goes along if it has one. */
+  readonly sealed?: ObjectKey | undefined;
   /** A short body. */
   readonly text?: string | undefined;
   readonly upload?: { readonly source: UploadSource; readonly range: ByteRange } | undefined;

@@ -6,7 +6,8 @@ import { type Clock, systemClock } from "./clock.ts";
 import { Destination } from "./destination.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { failureOfAnswer, failureOfBreak, refuseHiddenError } from "./failure-of-answer.ts";
-import { customerKeyHeaders, objectInfoOf } from "./object-headers.ts";
+import { CustomerKey, encryptedObject } from "./customer-key.ts";
+import { objectInfoOf } from "./object-headers.ts";
 import type { CallOptions, ObjectInfo, ObjectKey, S3Verb } from "./object-store.ts";
 import { RequestQueue } from "./request-queue.ts";
 import { Deadline, type RetryDecision, RetryState } from "./retry.ts";
@@ -33,6 +34,8 @@ const backgroundVerbs: ReadonlySet<S3Verb> = new Set(["PUT", "UPLOAD_PART", "COP
 export class S3Client {
   readonly config: S3Config;
   readonly clock: Clock;
+  /** Undefined without SSE-C. */
+  readonly customerKey: CustomerKey | undefined;
   /** Since when no attempt got an answer of use, in ms since the epoch; undefined while S3 answers. */
   failingSinceMs: number | undefined;
   readonly requests: Record<S3Verb, number> = {
@@ -66,6 +69,8 @@ export class S3Client {
   constructor(config: S3Config, clock: Clock = systemClock) {
     this.config = config;
     this.clock = clock;
+    const { encryption } = config;
+    this.customerKey = encryption?.kind === "customer" ? new CustomerKey(encryption) : undefined;
     this.#destination = new Destination(config);
     this.#transport = new Transport({ connectTimeoutMs, ca: config.ca });
     const concurrency = config.concurrency ?? defaultConcurrency;
@@ -139,8 +144,7 @@ export class S3Client {
 
   /** The object's HEAD; undefined on 404. */
   async head(key: ObjectKey, options?: CallOptions): Promise<ObjectInfo | undefined> {
-    const headers = customerKeyHeaders(this.config.encryption);
-    const call = { verb: "HEAD", method: "HEAD", key, headers, options } as const;
+    const call = { verb: "HEAD", method: "HEAD", key, sealed: key, options } as const;
     try {
       return await this.ask(call, ({ headers }) => objectInfoOf(key, headers, lengthOf(headers)));
     } catch (error) {
@@ -181,23 +185,54 @@ export class S3Client {
     const action = `Cannot ${call.verb}${call.key === undefined ? "" : ` "${call.key}"`}`;
     const signal = call.options?.signal;
     const givenUp = (): boolean => (signal?.aborted ?? false) || this.closing;
+    const sealed = this.customerKey?.attempt(call);
     let reason: S3Failure | undefined;
     for (;;) {
       const isCut = state.isCutShort;
+      const sent = sealed?.dress(call) ?? call;
       try {
-        return await this.#attempt(call, state.deadline, use);
+        const result = await this.#attempt(sent, state.deadline, use);
+        sealed?.succeeded();
+        return result;
       } catch (error) {
         if (givenUp()) throw abortedError(action, reason);
         // a failing source (its FsError) is not S3's fault
         if (error instanceof FsError) throw error;
-        const failure = failureOfBreak(error);
+        const failure = await this.#withReason(sent, failureOfBreak(error), state);
+        const opinion =
+          failure && (sealed ? sealed.refused(failure) : encryptedObject(call, failure));
+        if (opinion instanceof S3Failure) throw toFsError(opinion, action);
+        if (opinion === "again" && (await state.again({ kind: "corrected" }, signal))) continue;
         // that there was no time left for an answer says less than what went wrong before
         if (!isCut || failure?.code !== "Timeout") reason = failure;
-        const decision = await this.decide(call, error);
+        const decision = await this.decide(call, failure ?? error);
         if (await state.again(decision, signal)) continue;
         if (givenUp()) throw abortedError(action, reason);
         throw toFsError(reason ?? failure ?? error, action);
       }
+    }
+  }
+
+  /** A HEAD is refused without a reason: what a GET of the same object says tells a key from expired credentials. */
+  async #withReason(
+    call: S3Call,
+    failure: S3Failure | undefined,
+    { deadline }: RetryState,
+  ): Promise<S3Failure | undefined> {
+    const isBare = call.verb === "HEAD" && failure?.code === "" && failure.region === undefined;
+    const status = failure?.status;
+    if (!isBare || !(status === 400 || (status === 403 && this.customerKey))) return failure;
+    const headers = { ...call.headers, range: "bytes=0-0" };
+    const get = { ...call, verb: "GET", method: "GET", headers } as const;
+    try {
+      return await this.#attempt(get, deadline, async (attempt, answer) => {
+        if (answer.status >= 300) await this.#whole(get, attempt, answer);
+        else openStream(attempt, answer).release(false);
+        return failure;
+      });
+    } catch (error) {
+      const told = failureOfBreak(error);
+      return told?.status === 400 || told?.status === 403 ? told : failure;
     }
   }
 

@@ -10,6 +10,9 @@ const errnoByCode: Readonly<Record<string, ErrnoName>> = {
   // the upload must start anew; EBADF would be the other candidate, ENOENT is kept for keys
   NoSuchUpload: "ESTALE",
   InvalidObjectState: "EACCES",
+  // ours: an object with a key (SSE-C) that we do not have, an upload that the service would store in clear
+  EncryptedObject: "EACCES",
+  NotEncrypted: "EOPNOTSUPP",
   PreconditionFailed: "ESTALE",
   InvalidRange: "ESTALE",
   KeyTooLongError: "ENAMETOOLONG",
@@ -115,6 +118,7 @@ export function retryDecision(failure: S3Failure, retryForbidden = true): RetryD
 /** Whether S3 refused the request itself (4xx that waiting does not mend), so that other keys need not wait for it. */
 export function isRefused(error: unknown): boolean {
   const failure = failureOf(error);
+  if (failure?.code === "NotEncrypted") return true;
   const status = failure?.status;
   if (failure === undefined || status === undefined || status < 400 || status >= 500) return false;
   return ![404, 408, 425, 429].includes(status) && !retriedCodes.has(failure.code);

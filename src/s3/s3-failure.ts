@@ -3,7 +3,7 @@
 export interface S3FailureDetails {
   /** Absent: no answer came. */
   readonly status?: number | undefined;
-  /** S3's error code, Node's or undici's, or one of ours: Timeout, TruncatedBody, BadAnswer. */
+  /** S3's error code, Node's or undici's, or one of ours: Timeout, TruncatedBody, BadAnswer, EncryptedObject, NotEncrypted. */
   readonly code: string;
   readonly message?: string | undefined;
   readonly requestId?: string | undefined;
@@ -37,7 +37,8 @@ export class S3Failure extends Error {
 }
 
 function describe({ status, code, message, requestId }: S3FailureDetails): string {
-  const parts = [status, code, message === code ? undefined : message];
+  const remedy = code === "InvalidObjectState" ? "(it is archived: restore it to read it)" : "";
+  const parts = [status, code, message === code ? undefined : message, remedy];
   const text = parts.filter((part) => part !== undefined && part !== "").join(" ");
   return requestId === undefined ? text : `${text} (request ${requestId})`;
 }

@@ -1,4 +1,4 @@
-import { gofakes3, loopbackServer, minio, versitygw } from "../support/s3-servers.ts";
+import { gofakes3, loopbackServer, minio, versitygw, withConfig } from "../support/s3-servers.ts";
 import { objectStoreContract } from "./contract.ts";
 
 objectStoreContract(loopbackServer("as AWS", {}));
@@ -48,6 +48,27 @@ objectStoreContract(
       ignoreConditionalPut: true,
     },
     { conditionalPut: false, provider: "generic" },
+  ),
+);
+const customer = {
+  encryption: { kind: "customer", key: Buffer.alloc(32, "k").toString("base64") },
+} as const;
+objectStoreContract(withConfig(loopbackServer("as AWS", {}), "with SSE-C", customer));
+objectStoreContract(
+  withConfig(
+    loopbackServer("without copies", { noCopy: true, noUploadPartCopy: true }),
+    "with SSE-C",
+    customer,
+  ),
+);
+objectStoreContract(
+  withConfig(
+    loopbackServer("whose bucket has a KMS key and a payer", {
+      bucketEncryption: "aws:kms",
+      requesterPays: true,
+    }),
+    "with requester_pays",
+    { requesterPays: true },
   ),
 );
 objectStoreContract(versitygw);

@@ -66,15 +66,16 @@ export function optionsFor(
   folder: string,
   options: Record<string, string>,
 ): MountOptions {
+  // bucket:prefix, which is no option on the command line either
+  const { source = s3.bucket.name, ...written } = options;
   const all = {
     endpoint: s3.endpoint,
     "cache-dir": join(folder, "cache"),
     "state-dir": join(folder, "state"),
     "min-free": "0",
-    ...options,
+    ...written,
   };
   const given = Object.entries(all).map(([name, value]) => commandLineOption(name, value));
-  const source = s3.bucket.name;
   const { options: parsed } = parseMountOptions(
     { source, mountpoint: join(folder, "mnt"), given },
     {

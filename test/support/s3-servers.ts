@@ -50,6 +50,22 @@ function configOf(endpoint: string, provider: string): S3Config {
   return { bucket, endpoint, provider, credentials: async () => testLogin, deadlineMs: 10_000 };
 }
 
+/** The same server, spoken to with other settings of the store. */
+export function withConfig(
+  server: TestServer,
+  name: string,
+  config: Partial<S3Config>,
+): TestServer {
+  return {
+    ...server,
+    name: `${server.name} ${name}`,
+    start: async () => {
+      const running = await server.start();
+      return running && { ...running, config: { ...running.config, ...config } };
+    },
+  };
+}
+
 /** The loopback server with some quirks. */
 export function loopbackServer(
   name: string,

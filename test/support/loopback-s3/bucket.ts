@@ -11,6 +11,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import type { Encryption } from "./encryption.ts";
 import { type Body, ObjectIndex, type StoredObject } from "./objects.ts";
 
 export interface UploadedPart {
@@ -24,6 +25,7 @@ export interface Upload {
   readonly id: string;
   readonly key: string;
   readonly headers: Readonly<Record<string, string>>;
+  readonly encryption: Encryption;
   readonly parts: Map<number, UploadedPart>;
   readonly started: number;
   /** Set once completed: the object's ETag. */

@@ -142,7 +142,7 @@ export async function receive(exchange: Exchange): Promise<Received> {
 }
 
 const keptHeader =
-  /^(content-type|content-encoding|cache-control|x-amz-meta-.*|x-amz-storage-class|x-amz-server-side-encryption|x-amz-acl)$/;
+  /^(content-type|content-encoding|cache-control|x-amz-meta-.*|x-amz-storage-class|x-amz-acl)$/;
 
 /** The headers of an upload that its object answers with. */
 export function objectHeaders(exchange: Exchange): Record<string, string> {

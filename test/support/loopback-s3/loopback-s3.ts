@@ -239,6 +239,7 @@ export class LoopbackS3 {
       const now = this.#now();
       if (this.#strict) checkSignature(request, login, now);
       refuseChecksums(request, quirks);
+      refuseWhoDoesNotPay(request, quirks);
       const bucket = this.buckets.get(request.bucket);
       if (bucket === undefined) throw new S3Refusal(404, "NoSuchBucket");
       const strict = this.#strict;
@@ -276,6 +277,11 @@ function refuseChecksums(request: S3Request, quirks: Quirks): void {
   if (!names.some((name) => /^x-amz-(sdk-)?checksum/.test(name))) return;
   const status = quirks.refuseChecksumHeaders;
   throw new S3Refusal(status, status === 400 ? "InvalidArgument" : "NotImplemented");
+}
+
+function refuseWhoDoesNotPay({ http }: S3Request, quirks: Quirks): void {
+  if (quirks.requesterPays !== true || header(http, "x-amz-request-payer") === "requester") return;
+  throw new S3Refusal(403, "AccessDenied", "Access Denied");
 }
 
 const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";

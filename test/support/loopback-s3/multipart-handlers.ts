@@ -4,6 +4,7 @@ import { S3Refusal, element, xmlDocument } from "./answer.ts";
 import { readBody } from "./bodies.ts";
 import type { Bucket, Upload, UploadedPart } from "./bucket.ts";
 import { checkWriteConditions, parseRange } from "./conditions.ts";
+import { customerKeyOf, encryptionHeaders, encryptionOf, etagOfMd5 } from "./encryption.ts";
 import { type Exchange, objectHeaders, receive, reply, replyXml } from "./exchange.ts";
 import { type Body, md5Hex } from "./objects.ts";
 import { copySource } from "./object-handlers.ts";
@@ -29,10 +30,14 @@ export function createUpload(exchange: Exchange): void {
   const { key } = exchange.request;
   const id = randomUUID();
   const headers = objectHeaders(exchange);
-  exchange.bucket.uploads.set(id, { id, key, headers, parts: new Map(), started: exchange.now });
+  const encryption = encryptionOf(exchange.request.http, exchange.quirks);
+  const parts = new Map<number, UploadedPart>();
+  const started = exchange.now;
+  exchange.bucket.uploads.set(id, { id, key, headers, encryption, parts, started });
   const content =
     element("Bucket", exchange.bucket.name) + element("Key", key) + element("UploadId", id);
-  replyXml(exchange, xmlDocument("InitiateMultipartUploadResult", content));
+  const document = xmlDocument("InitiateMultipartUploadResult", content);
+  replyXml(exchange, document, encryptionHeaders(encryption));
 }
 
 function partNumberOf(exchange: Exchange): number {
@@ -41,14 +46,22 @@ function partNumberOf(exchange: Exchange): number {
   throw new S3Refusal(400, "InvalidArgument");
 }
 
+// each part comes with the key that the upload was created with
+function checkPartKey({ request: { http }, quirks }: Exchange, { encryption }: Upload): void {
+  if (customerKeyOf(http, quirks) === encryption.customerKeyMd5) return;
+  const text = "The multipart upload initiate requested encryption with another key.";
+  throw new S3Refusal(400, "InvalidRequest", text);
+}
+
 /** UploadPart. */
 export async function uploadPart(exchange: Exchange): Promise<void> {
   const upload = openUpload(exchange);
   const partNumber = partNumberOf(exchange);
+  checkPartKey(exchange, upload);
   const { body, size, md5 } = await receive(exchange);
-  const etag = md5.toString("hex");
+  const etag = etagOfMd5(md5.toString("hex"), upload.encryption);
   upload.parts.set(partNumber, { body, size, etag, lastModified: exchange.now });
-  reply(exchange, 200, { ETag: `"${etag}"` });
+  reply(exchange, 200, { ETag: `"${etag}"`, ...encryptionHeaders(upload.encryption) });
 }
 
 /** UploadPartCopy. */
@@ -59,6 +72,7 @@ export async function copyPart(
   if (exchange.quirks.noUploadPartCopy === true) throw new S3Refusal(501, "NotImplemented");
   const upload = openUpload(exchange);
   const partNumber = partNumberOf(exchange);
+  checkPartKey(exchange, upload);
   const source = copySource(exchange, buckets);
   const asked = header(exchange.request.http, "x-amz-copy-source-range");
   const { start, end } = parseRange(asked, source.size) ?? { start: 0, end: source.size };
@@ -101,7 +115,8 @@ export async function completeUpload(exchange: Exchange): Promise<void> {
     quirks.opaqueMultipartEtag === true ? randomUUID() : `${md5Hex(digests)}-${parts.length}`;
   const size = parts.reduce((sum, part) => sum + part.size, 0);
   const body: Body = { kind: "concat", parts: parts.map(({ body, size }) => ({ body, size })) };
-  bucket.put({ key, size, etag, lastModified: exchange.now, headers: upload.headers, body });
+  const { headers, encryption } = upload;
+  bucket.put({ key, size, etag, lastModified: exchange.now, headers, ...encryption, body });
   upload.completedEtag = etag;
   upload.parts.clear();
   replyXml(exchange, completed(exchange, etag));

@@ -3,6 +3,13 @@ import { S3Refusal, element, xmlDocument } from "./answer.ts";
 import { readBody } from "./bodies.ts";
 import type { Bucket } from "./bucket.ts";
 import { checkReadConditions, checkWriteConditions, parseRange } from "./conditions.ts";
+import {
+  checkCustomerKey,
+  customerKeyOf,
+  encryptionHeaders,
+  encryptionOf,
+  etagOfMd5,
+} from "./encryption.ts";
 import { type Exchange, objectHeaders, receive, reply, replyBody, replyXml } from "./exchange.ts";
 import type { StoredObject } from "./objects.ts";
 import { header } from "./verbs.ts";
@@ -17,6 +24,7 @@ function infoHeaders(object: StoredObject): Record<string, string | number> {
   return {
     "Content-Type": "binary/octet-stream",
     ...object.headers,
+    ...encryptionHeaders(object),
     ETag: `"${object.etag}"`,
     "Last-Modified": new Date(object.lastModified).toUTCString(),
     "Accept-Ranges": "bytes",
@@ -26,8 +34,9 @@ function infoHeaders(object: StoredObject): Record<string, string | number> {
 /** HEAD of an object. */
 export function headObject(exchange: Exchange): void {
   const object = found(exchange);
+  const { response, quirks } = exchange;
+  checkCustomerKey(object.customerKeyMd5, customerKeyOf(exchange.request.http, quirks));
   checkReadConditions(exchange.request.http, object);
-  const { response } = exchange;
   response.writeHead(200, { ...infoHeaders(object), "Content-Length": object.size });
   response.end();
 }
@@ -36,6 +45,8 @@ export function headObject(exchange: Exchange): void {
 export async function getObject(exchange: Exchange): Promise<void> {
   const { http } = exchange.request;
   const object = found(exchange);
+  checkCustomerKey(object.customerKeyMd5, customerKeyOf(http, exchange.quirks));
+  refuseArchived(object);
   if (exchange.quirks.ignoreIfMatchOnGet !== true) checkReadConditions(http, object);
   const asked = exchange.quirks.ignoreRange === true ? undefined : header(http, "range");
   const range = parseRange(asked, object.size);
@@ -49,12 +60,19 @@ export async function getObject(exchange: Exchange): Promise<void> {
   await replyBody(exchange, range === undefined ? 200 : 206, headers, body);
 }
 
+function refuseArchived({ headers }: StoredObject): void {
+  if (!/^(GLACIER|DEEP_ARCHIVE)$/.test(headers["x-amz-storage-class"] ?? "")) return;
+  const text = "The operation is not valid for the object's storage class";
+  throw new S3Refusal(403, "InvalidObjectState", text);
+}
+
 /** PUT of an object. */
 export async function putObject(exchange: Exchange): Promise<void> {
   const { bucket, quirks } = exchange;
   const { key, http } = exchange.request;
   checkHierarchy(exchange);
   const headers = objectHeaders(exchange);
+  const encryption = encryptionOf(http, quirks);
   const received = await receive(exchange);
   // after the body: the check and the store are one step, as on servers that do this atomically
   const conditional = header(http, "if-match") ?? header(http, "if-none-match");
@@ -64,10 +82,10 @@ export async function putObject(exchange: Exchange): Promise<void> {
   if (quirks.ignoreConditionalPut !== true) {
     checkWriteConditions(http, bucket.objects.get(key), quirks.ifMatchOnPutAlways412 === true);
   }
-  const etag = received.md5.toString("hex");
+  const etag = etagOfMd5(received.md5.toString("hex"), encryption);
   const { size, body } = received;
-  bucket.put({ key, size, etag, lastModified: exchange.now, headers, body });
-  reply(exchange, 200, { ETag: `"${etag}"` });
+  bucket.put({ key, size, etag, lastModified: exchange.now, headers, ...encryption, body });
+  reply(exchange, 200, { ETag: `"${etag}"`, ...encryptionHeaders(encryption) });
 }
 
 function checkHierarchy({ bucket, quirks, request: { key } }: Exchange): void {
@@ -122,6 +140,8 @@ export function copySource(exchange: Exchange, buckets: ReadonlyMap<string, Buck
   if (bucket === undefined) throw new S3Refusal(404, "NoSuchBucket");
   const object = bucket.objects.get(source.slice(slash + 1));
   if (object === undefined) throw new S3Refusal(404, "NoSuchKey");
+  checkCustomerKey(object.customerKeyMd5, customerKeyOf(http, exchange.quirks, "copy-source-"));
+  refuseArchived(object);
   const ifMatch = header(http, "x-amz-copy-source-if-match")?.replace(/"/g, "");
   const ignored = exchange.quirks.ignoreCopySourceIfMatch === true;
   if (ifMatch !== undefined && ifMatch !== object.etag && !ignored) {
@@ -138,13 +158,31 @@ export function copyObject(exchange: Exchange, buckets: ReadonlyMap<string, Buck
   const { key, http } = exchange.request;
   checkHierarchy(exchange);
   const replace = header(http, "x-amz-metadata-directive") === "REPLACE";
-  const headers = replace ? objectHeaders(exchange) : source.headers;
+  const headers = replace ? objectHeaders(exchange) : copiedHeaders(exchange, source);
+  const encryption = encryptionOf(http, exchange.quirks);
   // both objects must be able to go by themselves, so a file body is not shared
   const body = source.body.kind === "file" ? exchange.bucket.copyBody(source.body) : source.body;
-  const etag = source.etag.includes("-") ? source.etag.slice(0, 32) : source.etag;
-  exchange.bucket.put({ ...source, key, etag, headers, body, lastModified: exchange.now });
+  const md5 = source.etag.includes("-") ? source.etag.slice(0, 32) : source.etag;
+  const etag = etagOfMd5(md5, encryption);
+  const { size } = source;
+  exchange.bucket.put({
+    key,
+    size,
+    etag,
+    headers,
+    body,
+    ...encryption,
+    lastModified: exchange.now,
+  });
   const shown = exchange.quirks.unquotedCopyEtag === true ? etag : `"${etag}"`;
   const content =
     element("ETag", shown) + element("LastModified", new Date(exchange.now).toISOString());
-  replyXml(exchange, xmlDocument("CopyObjectResult", content));
+  replyXml(exchange, xmlDocument("CopyObjectResult", content), encryptionHeaders(encryption));
+}
+
+// metadata goes along, storage class and ACL are those that the request names
+function copiedHeaders(exchange: Exchange, source: StoredObject): Record<string, string> {
+  const own = Object.entries(objectHeaders(exchange)).filter(([name]) => /class$|acl$/.test(name));
+  const kept = Object.entries(source.headers).filter(([name]) => !/class$|acl$/.test(name));
+  return Object.fromEntries([...kept, ...own]);
 }

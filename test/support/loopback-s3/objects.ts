@@ -15,6 +15,10 @@ export interface StoredObject {
   readonly etag: string;
   /** Milliseconds since the epoch. */
   readonly lastModified: number;
+  /** The value of x-amz-server-side-encryption. */
+  readonly kind?: string | undefined;
+  /** Base64 of the MD5 of the customer's key (SSE-C). */
+  readonly customerKeyMd5?: string | undefined;
   /** Headers given at upload and answered again: content-type, x-amz-meta-*, x-amz-storage-class. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Body;

@@ -45,6 +45,12 @@ export interface Quirks {
   readonly ignoreRange?: boolean;
   /** Objects `a` and `a/b` cannot both exist: 409. */
   readonly hierarchicalKeys?: boolean;
+  /** Headers of SSE-C are ignored: stored in clear, and readable without the key. */
+  readonly ignoreCustomerKeys?: boolean;
+  /** What the bucket encrypts with where an upload does not say. */
+  readonly bucketEncryption?: "AES256" | "aws:kms";
+  /** Whoever does not offer to pay is 403. */
+  readonly requesterPays?: boolean;
   /** x-amz-storage-class other than STANDARD is 400. */
   readonly onlyStandardStorageClass?: boolean;
   /** If-Match on PUT and If-None-Match answer 501. */

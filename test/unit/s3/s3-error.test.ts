@@ -20,6 +20,8 @@ const rows: readonly Row[] = [
   [403, "InvalidAccessKeyId", "EIO", "later"],
   [400, "ExpiredToken", "EIO", "later"],
   [403, "InvalidObjectState", "EACCES", "never"],
+  [403, "EncryptedObject", "EACCES", "never"],
+  [400, "EncryptedObject", "EACCES", "never"],
   [412, "PreconditionFailed", "ESTALE", "never"],
   [412, "", "ESTALE", "never"],
   [416, "InvalidRange", "ESTALE", "never"],
@@ -99,5 +101,6 @@ describe("isRefused()", () => {
     expect(refused(429, "x")).toBe(false);
     expect(refused(503, "SlowDown")).toBe(false);
     expect(refused(undefined, "ECONNRESET")).toBe(false);
+    expect(refused(undefined, "NotEncrypted")).toBe(true);
   });
 });

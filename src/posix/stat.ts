@@ -58,6 +58,12 @@ export function isSymlink(stat: { readonly mode: number }): boolean {
   return (stat.mode & FileType.mask) === FileType.symlink;
 }
 
+/** Clears setuid, and setgid where it means set-group-id (group execute on); as the kernel's should_remove_suid(). */
+export function withoutPrivileges(mode: number): number {
+  const isSetGid = (mode & S_ISGID) !== 0 && (mode & 0o010) !== 0;
+  return mode & ~(S_ISUID | (isSetGid ? S_ISGID : 0));
+}
+
 /** The current time in nanoseconds; ms resolution from the wall clock, made strictly increasing so that two changes never share a time. */
 export function nowNs(): Nanoseconds {
   const now = BigInt(Date.now()) * 1_000_000n;

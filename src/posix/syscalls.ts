@@ -1,5 +1,6 @@
 // The system calls Node lacks, through koffi. It is an optional dependency: every user needs a way without it.
 import { type ErrnoName, FsError, errnoName } from "./errno.ts";
+import { type AttributeCalls, bindAttributeCalls } from "./attribute-calls.ts";
 import { bindDescriptorCalls, type DescriptorCalls } from "./pass-descriptor.ts";
 
 /** fallocate(2) modes. */
@@ -36,7 +37,7 @@ const SOCK_DGRAM_CLOEXEC = 0o2000002;
 const MSG_DONTWAIT_NOSIGNAL = 0x4040;
 
 /** Calls that may block on a disk return a promise and run on a thread; all of them fail with FsError. */
-export interface SystemCalls extends DescriptorCalls {
+export interface SystemCalls extends DescriptorCalls, AttributeCalls {
   /** Registers file descriptor `fd` with the FUSE connection `device`; returns a backing id above 0. */
   backingOpen(device: number, fd: number): number;
   /** Gives a backing id back; files opened with it stay open. */
@@ -85,7 +86,7 @@ export interface Caller {
   readonly onThread: (
     call: { async: (...args: never[]) => unknown },
     action: string,
-    ...args: readonly (number | string)[]
+    ...args: readonly (number | string | Buffer)[]
   ) => Promise<number>;
 }
 
@@ -113,6 +114,7 @@ async function bind(): Promise<SystemCalls> {
     ...bindIoctls(libc, caller),
     ...bindFileCalls(libc, caller, errno),
     ...bindDatagram(libc, caller),
+    ...bindAttributeCalls(libc, caller),
     ...bindDescriptorCalls(koffi, libc, caller),
     trimMemory: bindTrim(libc, caller),
   };

@@ -1,5 +1,5 @@
 // setattr(2)-like changes on an entry, with the set-id rules that the kernel leaves to the file system.
-import { FileType, nowNs, S_ISGID, S_ISUID, type Nanoseconds } from "../../posix/stat.ts";
+import { FileType, nowNs, type Nanoseconds, withoutPrivileges } from "../../posix/stat.ts";
 import type { NamespaceEntry } from "../../state/namespace-entry.ts";
 import type { AttributeChanges } from "../file-system.ts";
 
@@ -27,10 +27,4 @@ export function applyChanges(entry: NamespaceEntry, changes: AttributeChanges): 
 function isLasting(changes: AttributeChanges): boolean {
   const { mode, uid, gid, atime, mtime } = changes;
   return [mode, uid, gid, atime, mtime].some((change) => change !== undefined);
-}
-
-/** Clears setuid, and setgid where it means set-group-id (group execute on); as the kernel's should_remove_suid(). */
-export function withoutPrivileges(mode: number): number {
-  const isSetGid = (mode & S_ISGID) !== 0 && (mode & 0o010) !== 0;
-  return mode & ~(S_ISUID | (isSetGid ? S_ISGID : 0));
 }

@@ -12,7 +12,7 @@ import {
   createMultipartUpload,
   etagIn,
 } from "./multipart.ts";
-import { creationHeaders, etagsAreMd5, replacementHeaders } from "./object-headers.ts";
+import { creationHeaders, replacementHeaders } from "./object-headers.ts";
 import type {
   ByteRange,
   CallOptions,
@@ -26,6 +26,7 @@ import type {
 import { putObject, uploadPart } from "./put-object.ts";
 import type { S3Client } from "./s3-client.ts";
 import { failureOf } from "./s3-failure.ts";
+import { tellsMd5 } from "./verify-upload.ts";
 
 // CopyObject's limit, taken decimal to be below every reading of "5 GB"
 const maxSingleCopyBytes = 5e9;
@@ -91,7 +92,7 @@ async function copyWhole(
   client.customerKey?.stored(to);
   const { ifMatch } = options;
   // stores that ignore the condition: equal bytes have equal MD5s
-  const comparable = etagsAreMd5(client.config.encryption, answer.headers) && isMd5Etag(etag);
+  const comparable = tellsMd5(client, answer) && isMd5Etag(etag);
   if (ifMatch !== undefined && comparable && isMd5Etag(ifMatch) && etag !== ifMatch) {
     throw new FsError(
       "ESTALE",

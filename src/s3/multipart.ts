@@ -18,6 +18,7 @@ import { encodeKey } from "./endpoint.ts";
 import type { S3Client } from "./s3-client.ts";
 import { toFsError } from "./s3-error.ts";
 import { S3Failure, failureOf } from "./s3-failure.ts";
+import { verifyUpload } from "./verify-upload.ts";
 import { escapeXml, parseXml, textOf } from "./xml.ts";
 
 /** Contract: ObjectStore.createMultipartUpload. */
@@ -55,6 +56,11 @@ export async function completeMultipartUpload(
   const verb = "COMPLETE_MULTIPART";
   const headers = { "content-type": "application/xml", ...conditionHeaders(options, conditional) };
   const query = { uploadId };
+  const doubted = ordered.flatMap((part) => part.doubted ?? []);
+  const verified = async (etag: string): Promise<{ etag: string }> =>
+    doubted.length === 0
+      ? { etag }
+      : { etag: await verifyUpload(client, key, etag, doubted, options) };
   try {
     const call = {
       verb,
@@ -66,7 +72,7 @@ export async function completeMultipartUpload(
       options,
       patient: true,
     } as const;
-    return { etag: await client.ask(call, etagIn("CompleteMultipartUploadResult")) };
+    return await verified(await client.ask(call, etagIn("CompleteMultipartUploadResult")));
   } catch (error) {
     // an earlier Complete whose answer was lost may have made the object: its ETag tells, where it is made as AWS does
     const code = failureOf(error)?.code;
@@ -74,7 +80,7 @@ export async function completeMultipartUpload(
     const expected = multipartEtag(ordered);
     const object = expected === undefined ? undefined : await client.head(key, options);
     if (object === undefined || object.etag !== expected) throw withErrno(error, key, options);
-    return { etag: object.etag };
+    return verified(object.etag);
   }
 }
 

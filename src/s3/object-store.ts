@@ -134,6 +134,8 @@ export interface ListPage {
 export interface UploadedPart {
   readonly partNumber: number;
   readonly etag: string;
+  /** Bytes of the object whose ETag was not their MD5 (32 hex): they are read back once they are the object's. */
+  readonly doubted?: { readonly range: ByteRange; readonly md5: string };
 }
 
 /**

@@ -1,13 +1,12 @@
 // PUT and UploadPart: bytes of known length with their MD5, the answer's ETag compared.
 import { log } from "../log.ts";
 import { type ErrnoName, FsError } from "../posix/errno.ts";
-import { isMd5Etag, unquoteEtag } from "./listing.ts";
+import { unquoteEtag } from "./listing.ts";
 import {
   attributeHeaders,
   conditionHeaders,
   creationHeaders,
   customerKeyHeaders,
-  etagsAreMd5,
 } from "./object-headers.ts";
 import type {
   ByteRange,
@@ -17,9 +16,11 @@ import type {
   UploadSource,
   UploadedPart,
 } from "./object-store.ts";
+import type { RetryState } from "./retry.ts";
 import type { S3Call, S3Reply } from "./s3-call.ts";
 import type { S3Client } from "./s3-client.ts";
 import { failureOf } from "./s3-failure.ts";
+import { agrees, verifyUpload } from "./verify-upload.ts";
 
 /** Contract: ObjectStore.putObject; `conditional`: the store does conditions atomically. */
 export async function putObject(
@@ -38,9 +39,14 @@ export async function putObject(
   const call: S3Call = { verb: "PUT", method: "PUT", key, headers, options };
   const digest = Buffer.from(await source.md5(range));
   const state = client.newState(options);
+  const sent = { range, md5: digest.toString("hex") };
+  const whole = async (sending: S3Call, sendState?: RetryState): Promise<{ etag: string }> => {
+    const told = await send(client, sending, { source, range }, digest, sendState);
+    if (told.agrees) return { etag: told.etag };
+    return { etag: await verifyUpload(client, key, told.etag, [sent], options) };
+  };
   try {
-    const conditioned = { ...call, headers: { ...headers, ...conditions } };
-    return { etag: await send(client, conditioned, { source, range }, digest, state) };
+    return await whole({ ...call, headers: { ...headers, ...conditions } }, state);
   } catch (error) {
     if (failureOf(error)?.status !== 412) throw error;
     const before = await client.head(key, options);
@@ -51,7 +57,7 @@ export async function putObject(
     // some stores refuse the right ETag too; asking again for ever would not change that
     if (options.ifMatch !== undefined && before?.etag === options.ifMatch) {
       log.warn('S3 refuses If-Match with the right ETag, writing "%s" without', key);
-      return { etag: await send(client, call, { source, range }, digest) };
+      return whole(call);
     }
     const name: ErrnoName = options.ifNoneMatch === true ? "EEXIST" : "ESTALE";
     const message = error instanceof Error ? error.message : String(error);
@@ -72,40 +78,45 @@ export async function uploadPart(
   const headers = customerKeyHeaders(client.config.encryption);
   const call: S3Call = { verb: "UPLOAD_PART", method: "PUT", key, query, headers, options };
   const digest = Buffer.from(await upload.source.md5(upload.range));
-  return { partNumber, etag: await send(client, call, upload, digest) };
+  const { etag, agrees: isProven } = await send(client, call, upload, digest);
+  const part = { partNumber, etag };
+  // a part cannot be read back before it is an object's
+  return isProven
+    ? part
+    : { ...part, doubted: { range: upload.range, md5: digest.toString("hex") } };
 }
 
-/** Sends the bytes, a second time when the answer's ETag is not their MD5; resolves to the ETag. */
+/** Sends the bytes, a second time when the answer's ETag is not their MD5; resolves to the ETag and whether it is. */
 async function send(
   client: S3Client,
   call: S3Call,
   upload: { source: UploadSource; range: ByteRange },
   digest: Buffer,
   state = client.newState(call.options),
-): Promise<string> {
+): Promise<{ etag: string; agrees: boolean }> {
   const headers = { ...call.headers, "content-md5": digest.toString("base64") };
   const request = { ...call, headers, upload };
   client.customerKey?.refuseInClear(call.key);
-  const answer = await client.request(request, state);
-  client.customerKey?.sent(call.key, answer.headers);
-  if (agrees(client, answer, digest)) return etagOf(answer);
+  const first = await client.request(request, state);
+  client.customerKey?.sent(call.key, first.headers);
+  const etag = etagOf(first);
+  if (agrees(client, first, etag, digest)) return { etag, agrees: true };
   // the conditions would now refuse us: the first answer stored this very object
   const unconditional = Object.entries(headers).filter(([name]) => !name.startsWith("if-"));
   const again = { ...request, headers: Object.fromEntries(unconditional) };
   const second = await client.request(again, client.newState(call.options));
-  const etag = etagOf(second);
-  if (!agrees(client, second, digest)) {
-    log.warn('S3 answers an ETag that is not the MD5 of "%s": %s', call.key ?? "", etag);
+  const etagAgain = etagOf(second);
+  const isProven = agrees(client, second, etagAgain, digest);
+  if (!isProven) {
+    log.warn(
+      'S3 answered two uploads of "%s" with ETags that are not its MD5, last %s: it is read back',
+      call.key ?? "",
+      etagAgain,
+    );
   }
-  return etag;
+  return { etag: etagAgain, agrees: isProven };
 }
 
 function etagOf(reply: S3Reply): string {
   return unquoteEtag(reply.headers["etag"]);
-}
-
-function agrees(client: S3Client, answer: S3Reply, digest: Buffer): boolean {
-  const etag = etagOf(answer);
-  if (!isMd5Etag(etag) || !etagsAreMd5(client.config.encryption, answer.headers)) return true;
-  return etag === digest.toString("hex");
 }

@@ -55,6 +55,8 @@ export class S3Client {
   readonly answers: Record<string, Record<string, number>> = {};
   /** Bytes of objects given to the network so far, those of attempts that failed too. */
   sentBytes = 0;
+  /** Whether an upload that was read back had an ETag that is not the MD5 of its bytes. */
+  hasOpaqueEtags = false;
   /** The Server header of the latest answer. */
   serverHeader: string | undefined;
   /** The Date of the latest answer, in ms since the epoch. */

@@ -108,6 +108,11 @@ async function tear(response: ServerResponse, effect: FaultEffect | undefined): 
   if (effect?.kind === "truncateBody") response.socket?.end();
 }
 
+/** The ETag that new bytes get, which else would be `etag`. */
+export function shownEtag({ quirks }: Pick<Exchange, "quirks">, etag: string): string {
+  return quirks.opaqueEtags === true ? md5Hex(randomUUID()) : etag;
+}
+
 function withEffect(headers: Headers, effect: FaultEffect | undefined): Headers {
   if (effect?.kind !== "wrongEtag" || headers["ETag"] === undefined) return headers;
   return { ...headers, ETag: `"${md5Hex("wrong")}"` };

@@ -5,7 +5,7 @@ import { readBody } from "./bodies.ts";
 import type { Bucket, Upload, UploadedPart } from "./bucket.ts";
 import { checkWriteConditions, parseRange } from "./conditions.ts";
 import { customerKeyOf, encryptionHeaders, encryptionOf, etagOfMd5 } from "./encryption.ts";
-import { type Exchange, objectHeaders, receive, reply, replyXml } from "./exchange.ts";
+import { type Exchange, objectHeaders, receive, reply, replyXml, shownEtag } from "./exchange.ts";
 import { type Body, md5Hex } from "./objects.ts";
 import { copySource } from "./object-handlers.ts";
 import { header } from "./verbs.ts";
@@ -59,7 +59,7 @@ export async function uploadPart(exchange: Exchange): Promise<void> {
   const partNumber = partNumberOf(exchange);
   checkPartKey(exchange, upload);
   const { body, size, md5 } = await receive(exchange);
-  const etag = etagOfMd5(md5.toString("hex"), upload.encryption);
+  const etag = shownEtag(exchange, etagOfMd5(md5.toString("hex"), upload.encryption));
   upload.parts.set(partNumber, { body, size, etag, lastModified: exchange.now });
   reply(exchange, 200, { ETag: `"${etag}"`, ...encryptionHeaders(upload.encryption) });
 }

@@ -10,7 +10,15 @@ import {
   encryptionOf,
   etagOfMd5,
 } from "./encryption.ts";
-import { type Exchange, objectHeaders, receive, reply, replyBody, replyXml } from "./exchange.ts";
+import {
+  type Exchange,
+  objectHeaders,
+  receive,
+  reply,
+  replyBody,
+  replyXml,
+  shownEtag,
+} from "./exchange.ts";
 import type { StoredObject } from "./objects.ts";
 import { header } from "./verbs.ts";
 
@@ -82,7 +90,7 @@ export async function putObject(exchange: Exchange): Promise<void> {
   if (quirks.ignoreConditionalPut !== true) {
     checkWriteConditions(http, bucket.objects.get(key), quirks.ifMatchOnPutAlways412 === true);
   }
-  const etag = etagOfMd5(received.md5.toString("hex"), encryption);
+  const etag = shownEtag(exchange, etagOfMd5(received.md5.toString("hex"), encryption));
   const { size, body } = received;
   bucket.put({ key, size, etag, lastModified: exchange.now, headers, ...encryption, body });
   reply(exchange, 200, { ETag: `"${etag}"`, ...encryptionHeaders(encryption) });
@@ -163,7 +171,7 @@ export function copyObject(exchange: Exchange, buckets: ReadonlyMap<string, Buck
   // both objects must be able to go by themselves, so a file body is not shared
   const body = source.body.kind === "file" ? exchange.bucket.copyBody(source.body) : source.body;
   const md5 = source.etag.includes("-") ? source.etag.slice(0, 32) : source.etag;
-  const etag = etagOfMd5(md5, encryption);
+  const etag = shownEtag(exchange, etagOfMd5(md5, encryption));
   const { size } = source;
   exchange.bucket.put({
     key,

@@ -39,6 +39,8 @@ export interface Quirks {
   readonly smallParts?: boolean;
   /** ETags of multipart objects are not md5-of-md5s. */
   readonly opaqueMultipartEtag?: boolean;
+  /** ETags look like MD5s and are none, and no header says why. */
+  readonly opaqueEtags?: boolean;
   /** Status for any request that carries x-amz-checksum-* or x-amz-sdk-checksum-* headers. */
   readonly refuseChecksumHeaders?: 400 | 501;
   /** Range headers are ignored: 200 with the whole object. */

@@ -26,10 +26,17 @@ export interface Failure {
 
 interface Failing extends Failure {
   attempts: number;
+  /** When the latest attempt failed, by performance.now(). */
+  lastMs: number;
   refused: boolean;
   timer: NodeJS.Timeout | undefined;
   message: string;
 }
+
+/** While nothing succeeds nobody knows whom a refusal means: that it is over is seen within this share of the time that it lasted. */
+const PAUSE_SHARE = 0.1;
+/** Such a pause is never cut below so many times the first one. */
+const SHORT_PAUSES = 5;
 
 /** Refused keys that the log names; of more it only tells the number, each time that doubled. */
 const NAMED_REFUSALS = 8;
@@ -49,7 +56,7 @@ const ownErrnos: ReadonlySet<number | undefined> = new Set([
  * An operation sleeps after each failure, with capped exponential backoff and full jitter. A success wakes all that
  * failed on account of S3 or the network. One that fails while others succeed is to blame itself and sleeps by itself.
  * A refusal may be meant for the key or for all that we ask (expired keys): while nothing succeeds, several refused
- * operations make an outage as any other failures do.
+ * operations make an outage as any other failures do, and few of them are asked again the sooner the younger the refusal is.
  */
 export class RetrySchedule {
   readonly #failing = new Map<Operation, Failing>();
@@ -114,9 +121,11 @@ export class RetrySchedule {
       timer: undefined,
       since: Date.now(),
       firstMs: performance.now(),
+      lastMs: 0,
       message,
     };
     failing.attempts += 1;
+    failing.lastMs = performance.now();
     failing.message = message;
     const isRefused = this.#isRefused(error);
     const isOwn = ownErrnos.has(errnoOf(error)) || this.#isToBlame(failing, isRefused, startedAt);
@@ -131,8 +140,10 @@ export class RetrySchedule {
     // newest last
     this.#failing.delete(operation);
     this.#failing.set(operation, failing);
-    const pause = Math.min(this.#maxMs, this.#minMs * 2 ** Math.min(failing.attempts - 1, 20));
-    failing.timer = setTimeout(() => this.wake(operation), Math.random() * pause);
+    failing.timer = setTimeout(
+      () => this.wake(operation),
+      Math.random() * this.#longestPauseMs(failing),
+    );
     failing.timer.unref();
   }
 
@@ -150,7 +161,11 @@ export class RetrySchedule {
       this.#troubleSince = undefined;
       log.info("Uploads work again after %d s", seconds);
     }
-    for (const [other, { refused }] of this.#failing) if (!refused || wasOutage) this.wake(other);
+    // whatever refused this one may have refused others; those asked a moment ago will ask again soon
+    const recentMs = performance.now() - SHORT_PAUSES * this.#minMs;
+    for (const [other, { refused, lastMs }] of this.#failing) {
+      if (!refused || wasOutage || (wasRefused && lastMs < recentMs)) this.wake(other);
+    }
   }
 
   /** Ends the pause of an operation, if it is in one. */
@@ -175,6 +190,13 @@ export class RetrySchedule {
   stop(): void {
     this.outage.endPause();
     for (const { timer } of this.#failing.values()) clearTimeout(timer);
+  }
+
+  #longestPauseMs({ attempts, firstMs }: Failing): number {
+    const doubled = Math.min(this.#maxMs, this.#minMs * 2 ** Math.min(attempts - 1, 20));
+    if (this.#lastSuccess > firstMs) return doubled;
+    const share = PAUSE_SHARE * (performance.now() - firstMs);
+    return Math.min(doubled, Math.max(SHORT_PAUSES * this.#minMs, share));
   }
 
   /** Whether a failure is the operation's own, since others get what they ask for. */

@@ -49,7 +49,8 @@ export class QueueFollower implements QueueEvents {
   uploaded(record: PutRecord, etag: string, settled: boolean): readonly NameChange[] {
     return this.#change(record.key, (entry) => {
       if (entry.staged !== record.staged) return { ...entry, etag };
-      const { staged: _staged, ...rest } = entry;
+      // its bytes are at its own key from here on
+      const { staged: _staged, key: _key, ...rest } = entry;
       const now = { ...rest, etag, until: Date.now() + this.#options.statCacheTtlMs };
       return settled ? this.#settled(now, record) : now;
     });
@@ -97,11 +98,12 @@ export class QueueFollower implements QueueEvents {
   }
 
   relocated(to: string, was: ObjectPlace, now: ObjectPlace): readonly NameChange[] {
-    return this.#change(to, (entry) =>
-      (entry.key ?? to) === was.key && entry.etag === was.etag
-        ? { ...entry, key: now.key, etag: now.etag }
-        : undefined,
-    );
+    return this.#change(to, (entry) => {
+      // what was written since has its bytes here, and an ETag that is about to be replaced
+      if (entry.staged !== undefined) return undefined;
+      const isMeant = (entry.key ?? to) === was.key && entry.etag === was.etag;
+      return isMeant ? { ...entry, key: now.key, etag: now.etag } : undefined;
+    });
   }
 
   copyFailed(record: CopyRecord, reason: Error): readonly NameChange[] {

@@ -35,6 +35,22 @@ export async function findHeaderDamage(path: string): Promise<string | undefined
   });
 }
 
+/** Whether the file has no byte but zeros. Rejects with the system's error. */
+export async function isBlank(path: string): Promise<boolean> {
+  const file = await open(path);
+  try {
+    const chunk = Buffer.alloc(CHUNK_BYTES);
+    for (let at = 0; ;) {
+      const { bytesRead } = await file.read(chunk, 0, CHUNK_BYTES, at);
+      if (bytesRead === 0) return true;
+      if (chunk.subarray(0, bytesRead).some((byte) => byte !== 0)) return false;
+      at += bytesRead;
+    }
+  } finally {
+    await file.close();
+  }
+}
+
 /**
  * The same for a file that is shorter than its meta pages say, either of them: LMDB falls back to the older. Such pages lie
  * behind the file's end (MDB_meta in mdb.c).

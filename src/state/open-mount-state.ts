@@ -1,7 +1,7 @@
 // Start-up of the state: refuses what it cannot trust in the journal, throws away what it cannot trust in the index.
 import { randomUUID } from "node:crypto";
 import { access, mkdir, readFile, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { FsError, toSystemFsError } from "../posix/errno.ts";
 import { syncDirectoryChain } from "../posix/sync-directory.ts";
 import { log } from "../log.ts";
@@ -11,7 +11,7 @@ import { JOURNAL_SCHEMA, type JournalMeta } from "./journal-records.ts";
 import { LmdbMountState } from "./lmdb-mount-state.ts";
 import { type MountState, ROOT_INO } from "./mount-state.ts";
 import { INDEX_SCHEMA, type IndexMeta, NameIndex } from "./name-index.ts";
-import { findHeaderDamage, findPageDamage } from "../lmdb/page-check.ts";
+import { findHeaderDamage, findPageDamage, isBlank } from "../lmdb/page-check.ts";
 import { rebuildIndex } from "./rebuild-index.ts";
 import { decodeNameChanges } from "./redo-codec.ts";
 
@@ -107,13 +107,22 @@ async function exists(path: string): Promise<boolean> {
 async function openJournal(path: string): Promise<Journal> {
   if (await exists(path)) {
     const damage = await findPageDamage(path);
-    if (damage !== undefined) throw damagedJournal(path, damage);
+    if (damage !== undefined) {
+      if (!(await wasNeverBegun(path))) throw damagedJournal(path, damage);
+      await rm(path);
+      await rm(`${path}-lock`, { force: true });
+    }
   }
   try {
     return new Journal(new Environment(path, { durable: true }));
   } catch (error) {
     throw damagedJournal(path, error);
   }
+}
+
+/** Whether a first start ended before anything was written to the journal; the index is made once something was. */
+async function wasNeverBegun(path: string): Promise<boolean> {
+  return !(await exists(join(dirname(path), INDEX_FILE))) && (await isBlank(path));
 }
 
 /** Its header, once every record that must be understood was seen to be whole. */

@@ -16,8 +16,8 @@ const cell = (text) => `${text}`.replaceAll("|", "\\|");
 const rowsNow = readdirSync(directory)
   .filter((name) => name.endsWith(".json"))
   .map((name) => JSON.parse(readFileSync(join(directory, name), "utf8")))
-  .map(({ event, system = "pailfs", promise, tried, failed, note }) => {
-    const result = failed === 0 ? "held" : `**broken ${failed} times**`;
+  .map(({ event, system = "pailfs", promise, tried, failed, result: told, note }) => {
+    const result = told ?? (failed === 0 ? "held" : `**broken ${failed} times**`);
     return [event, system, promise, tried, result, date, note].map(cell);
   });
 

@@ -132,7 +132,9 @@ class Mount:
         # other users have to come through when they are let in
         self._base.chmod(0o755)
         self.paths = Paths(self._base / "mnt", self._base / "cache", self._base / "state")
-        self._guard = threading.Timer(limit or 0, self.processes.end)
+        # whether its daemon had to be ended because somebody waited for it for too long
+        self.hung = False
+        self._guard = threading.Timer(limit or 0, self._give_up)
         self._guard.daemon = True
         if limit is not None:
             self._guard.start()
@@ -144,6 +146,10 @@ class Mount:
             # what is mounted in the user's namespace is to be seen here
             subprocess.run(["mount", "--bind", self._base, self._base], check=True)
             subprocess.run(["mount", "--make-shared", self._base], check=True)
+
+    def _give_up(self) -> None:
+        self.hung = True
+        self.processes.end()
 
     def __enter__(self) -> "Mount":
         try:

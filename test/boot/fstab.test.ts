@@ -121,6 +121,49 @@ describe.each(suites)("fstab on %s", (suite) => {
     );
   }, 60_000);
 
+  test("a line with user is for an ordinary user: mounted, written, unmounted without root", async () => {
+    const places = "cache_dir=/home/alice/cache,state_dir=/home/alice/state,min_free=0";
+    const keys = "endpoint=" + server.endpoint + ",credentials_file=/home/alice/keys";
+    const line = (user: string, name: string): string =>
+      `bucket:${name}/ /home/alice/${name} pailfs noauto,${user},${keys},${places}`;
+    await machine.must(
+      "useradd -m alice; useradd -m bob; install -o alice -m 600 /etc/pailfs/keys /home/alice/keys; " +
+        "chmod 755 /home/alice; install -d -o alice /home/alice/one /home/alice/any",
+    );
+    await machine.must(
+      `printf '%s 0 0\n' '${line("user", "one")}' '${line("users", "any")}' >>/etc/fstab`,
+    );
+    const as = async (user: string, command: string) =>
+      machine.run(
+        `setpriv --reuid ${user} --regid ${user} --init-groups env HOME=/home/${user} ${command}`,
+      );
+    for (const name of ["one", "any"]) {
+      const mountpoint = `/home/alice/${name}`;
+      expect(await as("alice", `mount ${mountpoint}`)).toEqual({ code: 0, stdout: "", stderr: "" });
+      const options = await machine.must(`findmnt -n -o OPTIONS ${mountpoint}`);
+      expect(options).toContain("nosuid,nodev,noexec");
+      expect(options).toContain(`user_id=${await machine.must("id -u alice")}`);
+      // the daemon is the user's, not root's
+      expect(await machine.must(`ps axww -o user=,args= | grep '[ ]${mountpoint}'`)).toMatch(
+        /^alice /,
+      );
+      expect(await as("alice", `sh -c 'echo hello >${mountpoint}/f'`)).toMatchObject({ code: 0 });
+      expect((await as("bob", `cat ${mountpoint}/f`)).stderr).toContain("Permission denied");
+      expect((await as("bob", `umount ${mountpoint}`)).code).not.toBe(0);
+      // not by mountpoint(1): root may not look into it
+      const isMounted = async () => (await machine.run(`findmnt ${mountpoint}`)).code === 0;
+      expect(await isMounted()).toBe(true);
+      expect(await as("alice", `umount ${mountpoint}`)).toEqual({
+        code: 0,
+        stdout: "",
+        stderr: "",
+      });
+      expect(await isMounted()).toBe(false);
+      // umount came back when the bucket had it
+      expect((await server.objects())[`${name}/f`]).toBe(md5("hello\n"));
+    }
+  }, 90_000);
+
   test("umount waits for the bucket, up to its limit and not with -l; what is left is not lost", async () => {
     // what is below a directory made here is known without S3
     await machine.must("mkdir /srv/a/d /srv/b/d");

@@ -55,7 +55,14 @@ async function run(settings: PluginSettings, variables: Variables): Promise<void
   const serial = new SerialQueue();
   const removed = new RemovedVolumes(host, store);
   const idle = new IdleMounts({ host, store, serial, removed, lingerMs: settings.lingerMs });
-  const volumes = new Volumes({ host, store, serial, idle, removed });
+  const volumes = new Volumes({
+    host,
+    store,
+    serial,
+    idle,
+    removed,
+    waitMs: settings.unmountWaitMs,
+  });
   const place = settings.socket === undefined ? { fd: LISTEN_FD } : { path: settings.socket };
   // listening comes first: dockerd disables a plugin that is slow to answer
   const server = await serveVolumes(volumes, place);

@@ -17,6 +17,8 @@ export interface PluginSettings {
   readonly mounts: string;
   /** How long a volume that nobody uses stays mounted. */
   readonly lingerMs: number;
+  /** How long dockerd's Unmount and Remove wait for uploads. */
+  readonly unmountWaitMs: number;
   /** Whether mounts end with the plugin, as in a container of its own. */
   readonly unmountAtStop: boolean;
   readonly logLevel: LogLevel;
@@ -26,18 +28,21 @@ export interface PluginSettings {
 export const USUAL_SOCKET = "/run/docker/plugins/pailfs.sock";
 const USUAL_CONFIG = "/etc/pailfs/docker.yaml";
 const USUAL_ROOT = "/var/lib/pailfs-volumes";
+// dockerd gives up after 60 s
+const MOST_WAIT_MS = 50_000;
 const levels = ["error", "warn", "info", "debug", "trace"] as const;
 
 export const usage = `Usage: docker-volume-pailfs [options]
 Volumes of Docker in S3 buckets: docker volume create -d pailfs -o bucket=BUCKET NAME
 
-  --socket PATH      where to listen [${USUAL_SOCKET}, or the socket of systemd]
-  --config PATH      YAML with defaults of volumes' options [${USUAL_CONFIG}]
-  --root DIR         where to keep the list of volumes [${USUAL_ROOT}]
-  --mounts DIR       where to mount volumes [DIR of --root, then mounts]
-  --linger TIME      how long a volume that nobody uses stays mounted [30s]
-  --unmount-at-stop  end all mounts with the plugin
-  --log-level WORD   ${levels.join(", ")} [info]
+  --socket PATH        where to listen [${USUAL_SOCKET}, or the socket of systemd]
+  --config PATH        YAML with defaults of volumes' options [${USUAL_CONFIG}]
+  --root DIR           where to keep the list of volumes [${USUAL_ROOT}]
+  --mounts DIR         where to mount volumes [DIR of --root, then mounts]
+  --linger TIME        how long a volume that nobody uses stays mounted [30s]
+  --unmount-wait TIME  how long the end of a container waits for uploads, 50s at most [45s]
+  --unmount-at-stop    end all mounts with the plugin
+  --log-level WORD     ${levels.join(", ")} [info]
   --help, --version
 `;
 
@@ -55,9 +60,16 @@ export async function pluginSettings(
     throw new OptionError(`Cannot use --${name}=${value}: want an absolute path`);
   }
   const { root = USUAL_ROOT, linger = "30s", "log-level": wanted = "info" } = values;
+  const { "unmount-wait": unmountWait = "45s" } = values;
   const lingerMs = parseDuration(linger);
   if (lingerMs === undefined) {
     throw new OptionError(`Cannot use --linger=${linger}: want a time such as 30s or 5m`);
+  }
+  const unmountWaitMs = parseDuration(unmountWait) ?? Infinity;
+  if (unmountWaitMs > MOST_WAIT_MS) {
+    throw new OptionError(
+      `Cannot use --unmount-wait=${unmountWait}: want a time up to ${MOST_WAIT_MS / 1000}s, as dockerd gives up after 60 s`,
+    );
   }
   const logLevel = levels.find((level) => level === wanted);
   if (logLevel === undefined) {
@@ -69,6 +81,7 @@ export async function pluginSettings(
     root,
     mounts: values.mounts ?? join(root, "mounts"),
     lingerMs,
+    unmountWaitMs,
     unmountAtStop: values["unmount-at-stop"] === true,
     logLevel,
   };
@@ -86,6 +99,7 @@ function parse(argv: readonly string[]) {
         root: text,
         mounts: text,
         linger: text,
+        "unmount-wait": text,
         "unmount-at-stop": flag,
         "log-level": text,
         help: { ...flag, short: "h" },

@@ -16,8 +16,6 @@ import { showStatus } from "./volume-status.ts";
 import type { VolumeStore } from "./volume-store.ts";
 import type { VolumeHost } from "./volume-host.ts";
 
-// dockerd gives up after 60 s
-const FLUSH_MS = 45_000;
 // S3 that has taken nothing for so long is not waited for: the journal has it all
 const FAILING_MS = 5000;
 
@@ -28,6 +26,8 @@ export interface VolumeParts {
   readonly serial: SerialQueue;
   readonly idle: IdleMounts;
   readonly removed: RemovedVolumes;
+  /** How long the last unmount and a removal wait for uploads. */
+  readonly waitMs: number;
 }
 
 export class Volumes implements VolumeCalls {
@@ -93,7 +93,7 @@ export class Volumes implements VolumeCalls {
       // dockerd has looked for users; what is left of them is a matter of its crashes
       const leaving = { ...record, references: {}, isRemoved: true };
       await store.replace(record, leaving);
-      await within(FLUSH_MS, removed.follow(leaving));
+      await within(this.#parts.waitMs, removed.follow(leaving));
       return host.daemonOf(name).removeDirectory();
     });
   }
@@ -117,7 +117,7 @@ export class Volumes implements VolumeCalls {
   }
 
   async unmount(name: string, id: string): Promise<void> {
-    const { store, serial, idle, host } = this.#parts;
+    const { store, serial, idle, host, waitMs } = this.#parts;
     const isLast = await serial.run(name, async () => {
       const record = store.find(name);
       if (record === undefined) return false;
@@ -127,7 +127,7 @@ export class Volumes implements VolumeCalls {
     });
     if (!isLast) return;
     // not in turn: a container that starts meanwhile does not wait for the uploads of the last
-    await host.daemonOf(name).flush(FLUSH_MS, FAILING_MS);
+    await host.daemonOf(name).flush(waitMs, FAILING_MS);
     idle.arm(name);
   }
 

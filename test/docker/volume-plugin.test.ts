@@ -216,6 +216,44 @@ describe("restarts", () => {
 });
 
 describe("without S3", () => {
+  test("a container's end waits for uploads up to the limit; what is left goes on, and its volume can be used", async () => {
+    await host.stopPlugin();
+    await host.startPlugin("--unmount-wait=3s");
+    await create("slow");
+    await host.startContainer("hasty", "slow");
+    await fetch(`${host.s3.endpoint}/_admin/fault`, {
+      method: "POST",
+      body: JSON.stringify({ verbs: ["PUT"], key: "^slow/", effect: { kind: "hang" } }),
+    });
+    const write = "i=0; while [ $i -lt 100 ]; do echo $i >/data/$i; i=$((i+1)); done";
+    await host.must("exec", "hasty", "sh", "-c", write);
+    const started = Date.now();
+    await host.must("rm", "-f", "hasty");
+    const took = Date.now() - started;
+    expect(took).toBeGreaterThan(2500);
+    // dockerd itself would give up after 60 s, with an error in its log
+    expect(took).toBeLessThan(30_000);
+    expect(await readFile(join(host.folder, "dockerd.log"), "utf8")).not.toMatch(/error.*unmount/i);
+    // longer than --linger
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    expect(await statusOf("slow")).toMatchObject({ filesToUpload: 100, users: 0 });
+    expect(await host.inContainer("slow", "cat /data/7 /data/99")).toBe("7\n99");
+    // the server forgets its faults
+    await host.s3.stop();
+    await host.s3.start();
+    for (const i of [0, 7, 99]) await uploaded(`slow/${i}`, `${i}\n`);
+    await waitUntil(
+      "all is uploaded",
+      async () =>
+        Object.keys(await host.s3.objects()).filter((key) => key.startsWith("slow/")).length ===
+        100,
+      60_000,
+    );
+    await host.must("volume", "rm", "slow");
+    await host.stopPlugin();
+    await host.startPlugin();
+  }, 180_000);
+
   test("uploads that wait survive volume rm and a restart of the plugin", async () => {
     await create("waiting");
     await host.startContainer("writer", "waiting");

@@ -61,7 +61,7 @@ export class DockerHost {
     };
   }
 
-  async startPlugin(): Promise<void> {
+  async startPlugin(...more: string[]): Promise<void> {
     const log = openSync(join(this.folder, "plugin.log"), "a");
     const words = [
       join(top, "bin/docker-volume-pailfs.js"),
@@ -69,6 +69,7 @@ export class DockerHost {
       `--config=${this.folder}/docker.yaml`,
       `--root=${this.folder}/volumes`,
       "--linger=1s",
+      ...more,
     ];
     this.#plugin = spawn(process.execPath, words, {
       stdio: ["ignore", log, log],

@@ -80,7 +80,7 @@ export class FakeHost implements VolumeHost {
     const serial = new SerialQueue();
     const removed = new RemovedVolumes(this, store);
     const idle = new IdleMounts({ host: this, store, serial, removed, lingerMs });
-    const volumes = new Volumes({ host: this, store, serial, idle, removed });
+    const volumes = new Volumes({ host: this, store, serial, idle, removed, waitMs: 45_000 });
     await volumes.resume();
     const close = async (): Promise<void> => {
       idle.stop();

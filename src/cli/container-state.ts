@@ -1,5 +1,5 @@
 // A container whose state is in its own layer loses what is not uploaded when it is removed.
-import { stat } from "node:fs/promises";
+import { realpath } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Environment } from "../options/environment-options.ts";
 import type { GivenOption } from "../options/given-option.ts";
@@ -9,6 +9,7 @@ import {
   type ParsedMount,
   parseMountOptions,
 } from "../options/parse-mount-options.ts";
+import { type MountEntry, readMountTable } from "../posix/mount-table.ts";
 
 // weaker than whatever anybody said
 const ackOfContainer: GivenOption = {
@@ -25,11 +26,12 @@ const ackOfContainer: GivenOption = {
 export async function parseInContainer(
   request: MountRequest,
   environment: Environment,
+  mounts: () => Promise<readonly MountEntry[]> = readMountTable,
 ): Promise<ParsedMount> {
   const parsed = parseMountOptions(request, environment);
   const isContainer = (environment.variables["PAILFS_CONTAINER"] ?? "") !== "";
   if (!isContainer || parsed.options.fs.readOnly) return parsed;
-  if (!(await isInLayer(parsed.options))) return parsed;
+  if (!(await isInLayer(parsed.options, await mounts()))) return parsed;
   const given = [ackOfContainer, ...request.given];
   const safe = parseMountOptions({ ...request, given }, environment);
   const place = dirname(safe.options.spool.stateDirectory);
@@ -41,16 +43,22 @@ export async function parseInContainer(
   return { ...safe, notices: [...safe.notices, notice] };
 }
 
-async function isInLayer({ spool }: MountOptions): Promise<boolean> {
-  return (await deviceOf(spool.stateDirectory)) === (await deviceOf("/"));
+/** By mounts and not by devices: with the storage driver vfs layers and volumes lie on one disk. */
+async function isInLayer({ spool }: MountOptions, mounts: readonly MountEntry[]): Promise<boolean> {
+  const path = await nearestPath(spool.stateDirectory);
+  return !mounts.some(({ mountpoint }) => mountpoint !== "/" && isAtOrBelow(path, mountpoint));
 }
 
-// of the nearest directory that is there
-async function deviceOf(path: string): Promise<number> {
+function isAtOrBelow(path: string, mountpoint: string): boolean {
+  return path === mountpoint || path.startsWith(`${mountpoint}/`);
+}
+
+/** The nearest directory that is there, without symbolic links. */
+async function nearestPath(path: string): Promise<string> {
   try {
-    return (await stat(path)).dev;
+    return await realpath(path);
   } catch (error) {
     if (path === dirname(path)) throw error;
-    return deviceOf(dirname(path));
+    return nearestPath(dirname(path));
   }
 }

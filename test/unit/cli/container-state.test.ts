@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { parseInContainer } from "../../../src/cli/container-state.ts";
 import { commandLineOption } from "../../../src/options/given-option.ts";
+import { parseMountTable } from "../../../src/posix/mount-table.ts";
 
 async function parsed(given: Record<string, string>, variables: Record<string, string>) {
   const options = Object.entries(given).map(([name, value]) => commandLineOption(name, value));
@@ -33,4 +34,19 @@ test.each([
 ])("%j with %j is left alone", async (given, variables) => {
   const { options, notices } = await parsed(given as Record<string, string>, variables);
   expect([options.fs.ack, notices]).toEqual(["disk", []]);
+});
+
+test("a volume on the disk of the container's layers is a volume", async () => {
+  const given = [commandLineOption("state-dir", "/usr/nowhere/pailfs")];
+  const request = { source: "b", mountpoint: "/s3", given };
+  const environment = { variables: container, uid: 0, gid: 0, directory: "/" };
+  const line = (id: number, place: string): string =>
+    `${id} 1 254:1 /layer ${place} rw,relatime - ext4 /dev/vda1 rw\n`;
+  const ackWith = async (text: string) => {
+    const parsed = await parseInContainer(request, environment, async () => parseMountTable(text));
+    return parsed.options.fs.ack;
+  };
+  expect(await ackWith(line(1, "/"))).toBe("s3");
+  expect(await ackWith(line(1, "/") + line(2, "/usr"))).toBe("disk");
+  expect(await ackWith(line(1, "/") + line(2, "/us"))).toBe("s3");
 });

@@ -47,7 +47,8 @@ export async function configCommand(
       const option = byName.get(name);
       const value = defaults.get(name) ?? defaultText;
       if (option === undefined) return { name, value, origin: "default" };
-      return { name, value: option.value ?? type.alone ?? "", origin: originOf(option) };
+      const shown = type.isSecret === true ? "…" : (option.value ?? type.alone ?? "");
+      return { name, value: shown, origin: originOf(option) };
     }),
     ...keyLines(context),
   ];

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ServiceManagerAddress } from "../daemon/service-manager.ts";
 import { homeDirectory } from "../posix/home-directory.ts";
@@ -27,6 +27,7 @@ export async function processContext(): Promise<CommandContext> {
       gid: process.getegid?.() ?? 0,
       directory: process.cwd(),
       homeDirectory: homeDirectory(),
+      isGoofys: basename(process.argv[1] ?? "") === "goofys",
     },
     version: await packageVersion(),
     runtimeDirectories: runtimeDirectories(uid, variables),

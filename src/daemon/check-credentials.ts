@@ -1,7 +1,8 @@
 // Whether there are keys at all, as far as that can be told without asking anyone.
 import { access, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import type { MountOptions } from "../options/mount-options.ts";
+import { readCustomerKey, wantedKey } from "../options/customer-key.ts";
+import type { MountOptions, S3Options } from "../options/mount-options.ts";
 import { StartError } from "./start-error.ts";
 
 /** What decides where AWS tools look for keys. */
@@ -16,8 +17,13 @@ export async function checkCredentials(
   options: MountOptions,
   environment: CredentialsEnvironment,
 ): Promise<void> {
+  const { customerKey } = options.s3;
+  if (customerKey && "file" in customerKey) {
+    await checkFile("sse_customer_key_file", customerKey.file, environment.uid);
+    await customerKeyIn(customerKey.file);
+  }
   const { file, profile, environmentKeys } = options.s3.credentials;
-  if (file !== undefined) return checkFile(file, environment.uid);
+  if (file !== undefined) return checkFile("credentials_file", file, environment.uid);
   if (environmentKeys !== undefined) return;
   if (profile !== undefined) return checkProfile(profile, environment);
   if (await mayHaveOthers(options, environment)) return;
@@ -26,20 +32,36 @@ export async function checkCredentials(
   );
 }
 
-async function checkFile(path: string, uid: number): Promise<void> {
-  const about = await stat(path).catch((error: unknown) => {
-    throw problem(`Cannot read credentials_file=${path}: ${(error as Error).message}`, error);
+/** The key for SSE-C, if there is to be one, base64 of 32 bytes; rejects as checkCredentials(). */
+export async function customerKeyOf({ customerKey }: S3Options): Promise<string | undefined> {
+  if (customerKey === undefined) return undefined;
+  return "key" in customerKey ? customerKey.key : customerKeyIn(customerKey.file);
+}
+
+/** The key in a file, base64 of 32 bytes; rejects with a StartError of kind `credentials`. */
+export async function customerKeyIn(path: string): Promise<string> {
+  const content = await readFile(path).catch((error: unknown) => {
+    throw problem(`Cannot read sse_customer_key_file=${path}: ${(error as Error).message}`, error);
   });
-  if (!about.isFile()) throw problem(`Cannot use credentials_file=${path}: it is not a file`);
+  const key = readCustomerKey(content);
+  if (key !== undefined) return key;
+  throw problem(
+    `Cannot use sse_customer_key_file=${path}: it has ${content.length} bytes; ${wantedKey}`,
+  );
+}
+
+async function checkFile(option: string, path: string, uid: number): Promise<void> {
+  const about = await stat(path).catch((error: unknown) => {
+    throw problem(`Cannot read ${option}=${path}: ${(error as Error).message}`, error);
+  });
+  if (!about.isFile()) throw problem(`Cannot use ${option}=${path}: it is not a file`);
   // a group may read what root gives it, as s3/credentials-file.ts has it
   if ((about.mode & (about.uid === 0 ? 0o137 : 0o177)) !== 0) {
-    throw problem(
-      `Cannot use credentials_file=${path}: others may read it; run: chmod 600 ${path}`,
-    );
+    throw problem(`Cannot use ${option}=${path}: others may read it; run: chmod 600 ${path}`);
   }
   if (about.uid !== 0 && about.uid !== uid) {
     throw problem(
-      `Cannot use credentials_file=${path}: it belongs to user ${about.uid}; want root or the user who mounts`,
+      `Cannot use ${option}=${path}: it belongs to user ${about.uid}; want root or the user who mounts`,
     );
   }
 }

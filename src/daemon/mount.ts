@@ -66,7 +66,7 @@ async function openParts(
   opened: (() => Promise<void>)[],
 ): Promise<Core> {
   const system = await loadSystemCalls();
-  const store = start.store ?? new S3ObjectStore(storeConfig(options.s3));
+  const store = start.store ?? new S3ObjectStore(await storeConfig(options.s3));
   const keys = keysBelow(options.s3.prefix);
   const { bucket, prefix, endpoint } = options.s3;
   const spool = await DiskSpool.open({
@@ -137,7 +137,7 @@ function keysBelow(prefix: string): KeyMap {
 
 /** Mounts a core. */
 export async function mountFileSystem(options: MountOptions): Promise<MountedFileSystem> {
-  const store = new S3ObjectStore(storeConfig(options.s3));
+  const store = new S3ObjectStore(await storeConfig(options.s3));
   const check = new BucketCheck((how) => store.checkBucket({ ...how, prefix: options.s3.prefix }));
   let core: Core | undefined;
   try {

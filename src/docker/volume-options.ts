@@ -86,6 +86,10 @@ function takeApart(options: VolumeWish["options"]): { words: Places; given: Give
       throw new OptionError(
         `Cannot use ${spelling}: everybody sees it in docker volume inspect; put KEY:SECRET into a file of mode 0600 and name it with -o credentials_file=PATH`,
       );
+    } else if (/^sse_(c|customer_key)$/.test(name)) {
+      throw new OptionError(
+        `Cannot use ${spelling}: everybody sees it in docker volume inspect; put the key into a file of mode 0600 and name it with -o sse_customer_key_file=PATH`,
+      );
     } else if (name === "foreground" || name === "f" || name === "remount") {
       throw new OptionError(`Cannot use ${spelling}: the plugin mounts, and stays`);
     } else given.push({ name: key, value: aloneOr(key, value), origin: "option list", spelling });

@@ -17,11 +17,17 @@ export function andThen<T, R>(
 /** The positive errno of anything thrown: of an FsError its own, else EIO and a logged stack. */
 export function errnoOfFailure(error: unknown, operation: string): number {
   if (error instanceof FsError) {
-    if (error.errno === Errno.EIO) failures.tell(operation, error.message);
+    // EACCES of a mode has no cause; one that S3 was the cause of (an archived object, another's key) is news
+    const isNews = error.errno === Errno.EIO || isCausedEacces(error);
+    if (isNews) failures.tell(operation, error.message);
     return error.errno;
   }
   log.error("%s failed unexpectedly: %s", operation, error instanceof Error ? error.stack : error);
   return Errno.EIO;
+}
+
+function isCausedEacces({ errno, cause }: FsError): boolean {
+  return errno === Errno.EACCES && cause !== undefined;
 }
 
 /** The one catch at the top: settles exactly once, synchronously when the operation does; `done` and `failed` must not throw. */

@@ -13,6 +13,8 @@ export interface Environment {
   readonly directory: string;
   /** Of the user; "/" unless said otherwise. */
   readonly homeDirectory?: string;
+  /** Whether it was called by goofys's name, and so with what goofys means by a prefix. */
+  readonly isGoofys?: boolean;
 }
 
 // first set variable of a row wins, as in AWS's own tools

@@ -27,12 +27,20 @@ export interface S3Options {
   readonly pathStyle: boolean;
   readonly credentials: CredentialsOptions;
   readonly storageClass: string | undefined;
+  /** Smaller objects, in bytes, get none. */
+  readonly storageClassMinBytes: number;
   readonly sse: "AES256" | "aws:kms" | undefined;
   readonly sseKmsKey: string | undefined;
+  /** Undefined: no SSE-C. */
+  readonly customerKey: CustomerKeyOptions | undefined;
+  readonly requesterPays: boolean;
   readonly acl: string | undefined;
   readonly deadlineMs: number;
   readonly concurrency: number;
 }
+
+/** A key for SSE-C: base64 of 32 bytes, or the absolute path of a file that holds it. */
+export type CustomerKeyOptions = { readonly key: string } | { readonly file: string };
 
 /** Where the keys come from: the first of file, environment, then the AWS chain (with the profile). */
 export interface CredentialsOptions {

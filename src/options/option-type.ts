@@ -9,6 +9,8 @@ export interface OptionType<T> {
   readonly alone: string | undefined;
   /** Of an option that may stand alone: whether the word after it is its value (`--passthrough off`). */
   readonly isWord?: (text: string) => boolean;
+  /** Whether the value must not be told to anyone, nor written where others see it. */
+  readonly isSecret?: boolean;
   /** Throws OptionError saying what is wanted; `directory` is what relative paths are relative to. */
   parse(text: string, directory: string): T;
 }

@@ -37,7 +37,7 @@ export interface ParsedMount {
 
 /** Validates and completes a request; throws OptionError, one line that names the value and the remedy. */
 export function parseMountOptions(request: MountRequest, environment: Environment): ParsedMount {
-  const source = parseSource(request.source);
+  const source = parseSource(request.source, environment.isGoofys);
   const resolved = resolveGiven(request.given, environment, request.sloppy);
   const { values } = resolved;
   checkConflicts(resolved);
@@ -113,12 +113,33 @@ function s3Part(
         : values.path_style,
     credentials,
     storageClass: values.storage_class,
-    sse: values.sse ?? (values.sse_kms_key === undefined ? undefined : "aws:kms"),
+    storageClassMinBytes: storageClassMinBytes(values),
+    sse: encryption(values),
     sseKmsKey: values.sse_kms_key,
+    customerKey: customerKey(values),
+    requesterPays: values.requester_pays,
     acl: values.acl,
     deadlineMs: values.s3_deadline,
     concurrency: values.concurrency,
   };
+}
+
+function encryption({ sse, sse_kms_key: kmsKey }: OptionValues): S3Options["sse"] {
+  if (kmsKey !== undefined) return "aws:kms";
+  return sse === "none" ? undefined : sse;
+}
+
+function customerKey(values: OptionValues): S3Options["customerKey"] {
+  const { sse_customer_key: key, sse_customer_key_file: file } = values;
+  if (file !== undefined) return { file };
+  return key === undefined ? undefined : { key };
+}
+
+// where an object of 1 byte costs as much as one of 128 KiB (and goofys does the same)
+function storageClassMinBytes(values: OptionValues): number {
+  const { storage_class: name = "", storage_class_min_size: size } = values;
+  if (size !== "auto") return size;
+  return /^(STANDARD_IA|ONEZONE_IA|GLACIER_IR)$/i.test(name) ? 128 * 2 ** 10 : 0;
 }
 
 // few services but AWS answer to BUCKET.host, and AWS's certificate does not cover names with dots

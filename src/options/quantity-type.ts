@@ -63,6 +63,17 @@ export const minFreeType: OptionType<MinFree> = {
   },
 };
 
+/** As sizeType(), or `auto`. */
+export function autoSizeType(range: { min: number; max: number }): OptionType<number | "auto"> {
+  const size = sizeType(range);
+  return {
+    placeholder: "SIZE|auto",
+    alone: undefined,
+    parse: (text, directory) =>
+      text.toLowerCase() === "auto" ? "auto" : size.parse(text, directory),
+  };
+}
+
 /** Milliseconds within [min, max]: 30s, 5m, 60m0s, 1h30m, 250ms; a bare number counts seconds. */
 export function durationType(range: { min: number; max: number }): OptionType<number> {
   return {

@@ -92,6 +92,7 @@ function take(option: GivenOption, collected: Collected): void {
 
   const name = findOption(option.name);
   if (name !== undefined) {
+    if (optionOf(name).type.isSecret === true) refuseToShow(name, option);
     texts.set(name, option);
     return;
   }
@@ -101,13 +102,23 @@ function take(option: GivenOption, collected: Collected): void {
     const negated = negatedFlag(canonical);
     if (negated === undefined || option.value !== undefined) throw unknownOption(option);
     texts.set(negated, { ...option, value: "no" });
-  } else if ("option" in goofys) {
-    texts.set(goofys.option, { ...option, value: goofys.value ?? option.value });
   } else if ("ignored" in goofys) {
     notices.push(`${option.spelling} has no effect: ${goofys.ignored}`);
   } else {
-    throw new OptionError(`Cannot use ${option.spelling}: ${goofys.refused}`);
+    const { notice, option: name, whenEmpty } = goofys;
+    if (notice !== undefined) notices.push(`${option.spelling}: ${notice}`);
+    if (option.value === "" && whenEmpty !== undefined) {
+      texts.set(whenEmpty.option, { ...option, value: whenEmpty.value });
+    } else texts.set(name, { ...option, value: goofys.value ?? option.value });
   }
+}
+
+function refuseToShow(name: OptionName, { origin, spelling }: GivenOption): void {
+  if (origin === "environment") return;
+  throw new OptionError(
+    `Cannot use ${spelling}: others can see it there; put it into a file of mode 0600 and name it with ${name}_file, or set PAILFS_${name.toUpperCase()}`,
+    { kind: origin === "config file" ? "configuration" : "usage" },
+  );
 }
 
 function negatedFlag(canonical: string): OptionName | undefined {
@@ -128,7 +139,8 @@ function parse(name: OptionName, given: GivenOption, directory: string): unknown
     return type.parse(text, given.directory ?? directory);
   } catch (error) {
     if (!(error instanceof OptionError)) throw error;
-    throw new OptionError(`Cannot use ${given.spelling}=${text}: ${error.message}`, {
+    const shown = type.isSecret === true ? "…" : text;
+    throw new OptionError(`Cannot use ${given.spelling}=${shown}: ${error.message}`, {
       cause: error,
       kind: kindOf(given),
     });

@@ -1,12 +1,14 @@
+import { customerKeyType } from "./customer-key.ts";
 import {
   integerType,
   autoBooleanType,
+  booleanType,
   choiceType,
   endpointType,
   pathType,
   textType,
 } from "./option-type.ts";
-import { durationType, sizeType } from "./quantity-type.ts";
+import { autoSizeType, durationType, sizeType } from "./quantity-type.ts";
 import { option, optional } from "./option.ts";
 
 const group = "S3";
@@ -51,18 +53,45 @@ export const s3Options = {
     defaultText: "the bucket's",
     describe: "Storage class of uploaded objects",
   }),
+  storage_class_min_size: option({
+    group,
+    // what is uploaded in parts is larger in any case
+    type: autoSizeType({ min: 0, max: 5 * 2 ** 20 }),
+    default: "auto",
+    describe:
+      "Smaller objects do not get the storage class (auto: 128K for STANDARD_IA, ONEZONE_IA and GLACIER_IR, which charge that much for each object)",
+  }),
   sse: optional({
     group,
     // goofys has --sse standing alone
-    type: { ...choiceType(["AES256", "aws:kms"]), alone: "AES256" },
+    type: { ...choiceType(["none", "AES256", "aws:kms"]), alone: "AES256" },
     defaultText: "the bucket's",
-    describe: "Server-side encryption of uploaded objects",
+    describe: "Server-side encryption of uploaded objects (none: what the bucket does by itself)",
   }),
   sse_kms_key: optional({
     group,
     type: textType,
     defaultText: "the account's",
     describe: "KMS key for uploaded objects; implies sse=aws:kms",
+  }),
+  sse_customer_key_file: optional({
+    group,
+    type: pathType,
+    defaultText: "none",
+    describe:
+      "File with a key of yours for server-side encryption (SSE-C): 32 bytes, or base64 of them; readable by its owner only",
+  }),
+  sse_customer_key: optional({
+    group,
+    type: customerKeyType,
+    defaultText: "none",
+    describe: "The key itself; in the environment only (PAILFS_SSE_CUSTOMER_KEY)",
+  }),
+  requester_pays: option({
+    group,
+    type: booleanType,
+    default: "no",
+    describe: "Pay for requests and traffic in place of the bucket's owner",
   }),
   acl: optional({
     group,

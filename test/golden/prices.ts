@@ -18,7 +18,7 @@ export const prices: readonly Price[] = [
     put: 0.01,
     list: 0.005,
     get: 0.001,
-    note: "and 0.01 per GB read, 128 KB and 30 days at least",
+    note: "and 0.01 per GB read, 128 KB and 30 days at least: 10 KB cost there what 70 KB cost in Standard, so smaller files than 128 KiB go to Standard (storage_class_min_size)",
   },
   { provider: "Cloudflare R2", put: 0.0045, list: 0.0045, get: 0.00036 },
   {

@@ -3,9 +3,10 @@ import type { S3Options } from "../../options/mount-options.ts";
 import { homeDirectory } from "../../posix/home-directory.ts";
 import { credentialProvider } from "../../s3/credentials.ts";
 import type { Encryption, S3Config } from "../../s3/s3-call.ts";
+import { customerKeyOf } from "../check-credentials.ts";
 
-/** Configuration of an S3ObjectStore; asks no provider of credentials yet. */
-export function storeConfig(s3: S3Options): S3Config {
+/** Configuration of an S3ObjectStore; asks no provider of credentials yet. Rejects with StartError. */
+export async function storeConfig(s3: S3Options): Promise<S3Config> {
   const keys = s3.credentials.environmentKeys;
   return {
     bucket: s3.bucket,
@@ -26,12 +27,16 @@ export function storeConfig(s3: S3Options): S3Config {
     deadlineMs: s3.deadlineMs,
     concurrency: s3.concurrency,
     storageClass: s3.storageClass,
+    storageClassMinBytes: s3.storageClassMinBytes,
     acl: s3.acl,
-    encryption: encryptionOf(s3),
+    encryption: await encryptionOf(s3),
+    requesterPays: s3.requesterPays,
   };
 }
 
-function encryptionOf(s3: S3Options): Encryption | undefined {
+async function encryptionOf(s3: S3Options): Promise<Encryption | undefined> {
+  const key = await customerKeyOf(s3);
+  if (key !== undefined) return { kind: "customer", key };
   if (s3.sse === undefined) return undefined;
   return s3.sse === "AES256" ? { kind: "AES256" } : { kind: "aws:kms", keyId: s3.sseKmsKey };
 }

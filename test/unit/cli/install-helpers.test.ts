@@ -84,6 +84,7 @@ describe("config", () => {
         PAILFS_GID: "6",
         AWS_ACCESS_KEY_ID: "AKIAVERYSECRET",
         AWS_SECRET_ACCESS_KEY: "more secret",
+        PAILFS_SSE_CUSTOMER_KEY: "0123456789abcdef-more secret-abc",
       },
     );
     expect(code).toBe(0);
@@ -95,6 +96,7 @@ describe("config", () => {
       allow_other: { value: "yes", origin: "-o allow_other" },
       cache_size: { value: "2G", origin: file },
       cache_dir: { value: "/var/cache/pailfs", origin: "default" },
+      sse_customer_key: { value: "…", origin: "PAILFS_SSE_CUSTOMER_KEY" },
       keys: { value: "AKIA… and a secret", origin: "environment" },
     });
     expect(stdout).not.toMatch(/VERYSECRET|more secret/);

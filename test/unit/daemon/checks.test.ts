@@ -1,8 +1,9 @@
+import { randomBytes } from "node:crypto";
 import { chmod, mkdir, readdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { checkAnswer } from "../../../src/daemon/check-answer.ts";
-import { checkCredentials } from "../../../src/daemon/check-credentials.ts";
+import { checkCredentials, customerKeyIn } from "../../../src/daemon/check-credentials.ts";
 import { checkDirectories } from "../../../src/daemon/check-directories.ts";
 import { checkMountpoint } from "../../../src/daemon/check-mountpoint.ts";
 import { commandLineOption } from "../../../src/options/given-option.ts";
@@ -144,6 +145,30 @@ describe("checkCredentials()", () => {
     await expect(check(options, root)).rejects.toThrow(
       `others may read it; run: chmod 600 ${root}/keys`,
     );
+  });
+
+  test("a file with a key for SSE-C is its owner's alone, and holds such a key", async () => {
+    const root = await temporaryDirectory();
+    const path = join(root, "sse");
+    const options = optionsOf(root, { "sse-customer-key-file": "sse" });
+    await expect(check(options, root)).rejects.toThrow("Cannot read sse_customer_key_file=");
+    await writeFile(path, "0123456789abcdef0123456789abcde\n", { mode: 0o644 });
+    await expect(check(options, root)).rejects.toThrow("others may read it");
+    await chmod(path, 0o600);
+    await check(options, root);
+    const key = randomBytes(32);
+    const base64 = key.toString("base64");
+    for (const content of [key, base64, `${base64}\n`]) {
+      await writeFile(path, content);
+      expect(await customerKeyIn(path)).toBe(base64);
+    }
+    for (const content of ["short", `${base64}${base64}`, randomBytes(33)]) {
+      await writeFile(path, content);
+      await expect(check(options, root)).rejects.toMatchObject({
+        kind: "credentials",
+        message: `Cannot use sse_customer_key_file=${path}: it has ${content.length} bytes; want 32 bytes, or base64 of 32 bytes`,
+      });
+    }
   });
 });
 

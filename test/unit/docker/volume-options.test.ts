@@ -93,6 +93,8 @@ describe("resolveVolume()", () => {
     [{ bucket: "b", uid: "x" }, "Cannot use -o uid=x: want a whole number"],
     [{ bucket: "b", cache_size: "" }, "Cannot use -o cache_size"],
     [{ bucket: "b", secret_access_key: "x" }, "credentials_file"],
+    [{ bucket: "b", sse_customer_key: "x" }, "sse_customer_key_file"],
+    [{ bucket: "b", "sse-c": "x" }, "sse_customer_key_file"],
     [{ bucket: "b", foreground: "yes" }, "the plugin mounts"],
     [{ bucket: "b", config: "media.yaml" }, "absolute path"],
     [{ bucket: "b", prefix: "/x" }, 'starts with "/"'],

@@ -32,6 +32,14 @@ test("a value is settled before runOperation() returns, a promise after", async 
   expect(await outcome(async () => "later")).toEqual(["pending", "later"]);
 });
 
+test("EACCES is told where S3 was its cause, not where a mode was", async () => {
+  const archived = new FsError("EACCES", "Cannot GET a: archived", { cause: new Error("403") });
+  await outcome(async () => Promise.reject(new FsError("EACCES", "no permission")));
+  expect(lines).toEqual([]);
+  await outcome(async () => Promise.reject(archived));
+  expect(lines.join("")).toContain("TEST failed: Cannot GET a: archived");
+});
+
 test("an FsError becomes its errno without a line", async () => {
   const fail = (): never => {
     throw new FsError("ENOTEMPTY", "Cannot remove it");

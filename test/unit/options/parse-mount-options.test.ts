@@ -31,8 +31,11 @@ test("parseMountOptions() completes a bare request", () => {
       pathStyle: false,
       credentials: { file: undefined, profile: undefined, environmentKeys: undefined },
       storageClass: undefined,
+      storageClassMinBytes: 0,
       sse: undefined,
       sseKmsKey: undefined,
+      customerKey: undefined,
+      requesterPays: false,
       acl: undefined,
       deadlineMs: 30_000,
       concurrency: 16,
@@ -154,61 +157,6 @@ describe("words of mount(8)", () => {
   });
 });
 
-describe("goofys", () => {
-  test("the line of matrix-docker-ansible-deploy is taken", () => {
-    const { options, notices } = parse(
-      line(
-        ["f"],
-        ["storage-class", "STANDARD_IA"],
-        ["region", "eu-central-1"],
-        ["stat-cache-ttl", "60m0s"],
-        ["type-cache-ttl", "60m0s"],
-        ["dir-mode", "0700"],
-        ["file-mode", "0700"],
-      ),
-      { AWS_ACCESS_KEY: "id", AWS_SECRET_KEY: "secret" },
-    );
-    expect(options.daemon.foreground).toBe(true);
-    expect(options.s3).toMatchObject({
-      storageClass: "STANDARD_IA",
-      region: "eu-central-1",
-      credentials: {
-        environmentKeys: { accessKeyId: "id", secretAccessKey: "secret", sessionToken: undefined },
-      },
-    });
-    expect(options.fs).toMatchObject({
-      fileMode: 0o700,
-      dirMode: 0o700,
-      statCacheTtlMs: 3_600_000,
-    });
-    expect(notices).toEqual([
-      "--type-cache-ttl has no effect: names and attributes are both kept for stat_cache_ttl",
-    ]);
-  });
-
-  test("flags of other names stand for ours", () => {
-    const { options } = parse(
-      line(["subdomain"], ["use-content-type"], ["sse-kms", "key-1"], ["endpoint", "http://h:1"]),
-    );
-    expect(options.s3).toMatchObject({ pathStyle: false, sse: "aws:kms", sseKmsKey: "key-1" });
-    expect(options.spool.contentType).toBe("by-extension");
-    expect(parse(line(["sse"])).options.s3.sse).toBe("AES256");
-  });
-
-  test.each(["cheap", "no-implicit-dir", "cache", "http-timeout", "debug_fuse", "debug_s3"])(
-    "--%s is accepted with one line",
-    (name) => {
-      const { notices } = parse(line([name, "x"]));
-      expect(notices).toHaveLength(1);
-      expect(notices[0]).toMatch(/^--\S+ has no effect: [^\n]+$/);
-    },
-  );
-
-  test.each(["requester-pays", "sse-c"])("--%s cannot be ignored", (name) => {
-    expect(() => parse(line([name, "x"]))).toThrow(/^Cannot use --\S+: .* not supported yet$/);
-  });
-});
-
 describe("bad input is one line that names the value and the remedy", () => {
   test.each([
     [line(["cahce-dir", "/x"]), "Unknown option --cahce-dir: did you mean --cache-dir?"],
@@ -250,8 +198,33 @@ describe("bad input is one line that names the value and the remedy", () => {
       "Cannot use state_dir=/c/s with cache_dir=/c: the cache may be deleted at any time, the state must not; keep it elsewhere",
     ],
     [
-      line(["sse"], ["sse-kms-key", "k"]),
+      line(["sse", "AES256"], ["sse-kms-key", "k"]),
       "Cannot use sse=AES256 with sse_kms_key=k: leave one of them out",
+    ],
+    [
+      line(["sse", "none"], ["sse-kms-key", "k"]),
+      "Cannot use sse=none with sse_kms_key=k: leave one of them out",
+    ],
+    [
+      line(["sse"], ["sse-customer-key-file", "/k"]),
+      "Cannot use sse_customer_key_file=/k with sse=AES256: an object has one encryption",
+    ],
+    [
+      line(["sse-kms-key", "k"], ["sse-customer-key-file", "/k"]),
+      "Cannot use sse_customer_key_file=/k with sse_kms_key=k: an object has one encryption",
+    ],
+    [
+      line(["endpoint", "http://h:1"], ["sse-customer-key-file", "/k"]),
+      "Cannot use sse_customer_key_file=/k with endpoint=http://h:1: the key would go over the network in clear; use https",
+    ],
+    [
+      line(["sse-customer-key", "0123456789abcdef0123456789abcdef"]),
+      "Cannot use --sse-customer-key: others can see it there; put it into a file of mode 0600 and name it with sse_customer_key_file, or set PAILFS_SSE_CUSTOMER_KEY",
+    ],
+    [line(["sse-c", "short"]), "Cannot use --sse-c=…: want 32 bytes, or base64 of 32 bytes"],
+    [
+      line(["storage-class-min-size", "6M"]),
+      "Cannot use --storage-class-min-size=6M: want a size from 0 to 5M",
     ],
   ])("%j", (given, message) => {
     expect(() => parse(given)).toThrow(expect.objectContaining({ name: "OptionError", message }));

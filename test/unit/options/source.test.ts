@@ -12,9 +12,17 @@ test.each([
   ["s3://media/a/b", "media", "a/b"],
   ["My.Old_Bucket", "My.Old_Bucket", ""],
   ["goofys#media:a/", "media", "a/"],
-  ["pailfs#media", "media", ""],
+  ["goofys#media:a", "media", "a/"],
+  ["goofys#media:/a/b/", "media", "a/b/"],
+  ["goofys#media:/", "media", ""],
+  ["pailfs#media:a", "media", "a"],
 ])("parseSource() reads %j", (text, bucket, prefix) => {
   expect(parseSource(text)).toEqual({ bucket, prefix });
+});
+
+test("parseSource() takes a prefix as goofys does when called by its name", () => {
+  expect(parseSource("media:a", true)).toEqual({ bucket: "media", prefix: "a/" });
+  expect(parseSource("media", true)).toEqual({ bucket: "media", prefix: "" });
 });
 
 test.each([

@@ -76,6 +76,16 @@ export interface QueueStatus {
   readonly refused: number;
   /** The last failure, absent once a request of the queue succeeded again. */
   readonly lastError?: { readonly message: string; readonly sinceMs: number };
+  /** Deletes that wait for the end of delete_delay, which are not in `length`; `bytes` of those whose size is known. */
+  readonly delayed: { readonly count: number; readonly bytes: number; readonly dueMs?: number };
+  /** Present when more files than delete_burst were removed in a short time, until that is undone or done. */
+  readonly burst?: {
+    readonly count: number;
+    readonly sinceMs: number;
+    readonly lastMs: number;
+    /** Keys of the first. */
+    readonly first: readonly string[];
+  };
 }
 
 /** A mount's status with what the daemon adds. */

@@ -48,6 +48,19 @@ export const fileOptions = {
     describe:
       "How long a closed file waits before its upload begins; one that is removed or replaced meanwhile costs no request",
   }),
+  delete_delay: option({
+    group,
+    type: durationType({ min: 0, max: year }),
+    default: "0",
+    describe:
+      "How long the object of a removed file stays in the bucket, so that pailfs undelete can bring the file back",
+  }),
+  delete_burst: option({
+    group,
+    type: integerType({ min: 0, max: 1e9 }),
+    default: "1000",
+    describe: "Warn when more files than this are removed within 10 minutes (0: never)",
+  }),
   sharing: option({
     group,
     type: choiceType(["shared", "exclusive"]),

@@ -87,6 +87,10 @@ export interface FsOptions {
   readonly ack: "disk" | "s3";
   /** Before an upload begins; an unmount does not wait for it. */
   readonly publishDelayMs: number;
+  /** How long an object outlives its name; 0: it goes at once. */
+  readonly deleteDelayMs: number;
+  /** Files removed within 10 minutes that are worth a warning; 0: none are. */
+  readonly deleteBurst: number;
   readonly sharing: "shared" | "exclusive";
   /** 0: only when asked. */
   readonly refreshIntervalMs: number;

@@ -169,6 +169,8 @@ function fsPart(values: OptionValues, environment: Environment): FsOptions {
     readOnly: values.read_only,
     ack: values.ack,
     publishDelayMs: values.publish_delay,
+    deleteDelayMs: values.delete_delay,
+    deleteBurst: values.delete_burst,
     sharing: values.sharing,
     refreshIntervalMs: values.refresh_interval,
     metadata: values.metadata,

@@ -81,7 +81,7 @@ export class Attempts {
     if (!waiters.any) await this.#rounds.next();
     const complete = (): Completion | undefined => {
       const events = this.#parts.events();
-      return events && completionOf(graph, events, operation, outcome);
+      return events && completionOf(state.removed, graph, events, operation, outcome);
     };
     const dropped = await writeCompletion(state, complete, signal);
     if (dropped === undefined) return;

@@ -4,6 +4,7 @@ import { log } from "../log.ts";
 import type { MountState, StateChange } from "../state/mount-state.ts";
 import type { NameChange } from "../state/namespace-entry.ts";
 import type { CopyRecord, QueueRecord } from "../state/queue-record.ts";
+import type { RemovedChange, RemovedObjects } from "../state/removed-object.ts";
 import { type Operation, targetOf } from "./operation.ts";
 import type { Outcome } from "./operation-runner.ts";
 import { isLive, type QueueGraph } from "./queue-graph.ts";
@@ -20,6 +21,35 @@ export type DoneOutcome = Exclude<Outcome, { kind: "unpublishable" }>;
 
 /** Asks the file system core for the names to change; to be called again when the change could not be made. */
 export function completionOf(
+  removed: Pick<RemovedObjects, "get">,
+  graph: QueueGraph,
+  events: QueueEvents,
+  operation: Operation,
+  outcome: DoneOutcome,
+): Completion {
+  const completion = endOf(graph, events, operation, outcome);
+  const told = graph.isOverwritten(operation)
+    ? undefined
+    : toldRemoved(removed, operation, outcome);
+  return told ? { ...completion, change: { ...completion.change, removed: [told] } } : completion;
+}
+
+/** An object whose name was removed before it was made: now its version is known, or that it never will be. */
+function toldRemoved(
+  removed: Pick<RemovedObjects, "get">,
+  { record: { kind }, record }: Operation,
+  outcome: DoneOutcome,
+): RemovedChange | undefined {
+  const was = kind === "delete" ? undefined : removed.get(targetOf(record));
+  if (was === undefined) return undefined;
+  if (outcome.kind === "copyFailed") return { key: was.key, record: undefined };
+  const etag = "etag" in outcome ? outcome.etag : undefined;
+  if (etag === undefined || etag === "") return undefined;
+  const entry = was.entry && { entry: { ...was.entry, etag } };
+  return { key: was.key, record: { ...was, etag, ...entry } };
+}
+
+function endOf(
   graph: QueueGraph,
   events: QueueEvents,
   operation: Operation,
@@ -60,10 +90,11 @@ export function completionOf(
     return { change: { dequeue, names }, ...(dropped === undefined ? {} : { dropped }) };
   }
   if (outcome.kind === "notOurs") {
-    log.warn(
-      "The object %j was replaced while it was renamed in the bucket: it stays",
-      targetOf(record),
-    );
+    const isRename = record.kind === "delete" && record.removedMs === undefined;
+    const when = isRename
+      ? "while it was renamed in the bucket"
+      : "since its name was removed here";
+    log.warn("The object %j was replaced %s: it stays", targetOf(record), when);
   } else if (record.kind === "delete") events.deleted(record.key);
   return { change: { dequeue: [seq] } };
 }

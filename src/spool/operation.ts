@@ -1,5 +1,6 @@
 // One piece of work in the queue: a durable record and where it stands in this run of the daemon.
 import type { QueueRecord } from "../state/queue-record.ts";
+import type { RemovedObject } from "../state/removed-object.ts";
 
 /** Stands for a plan that is neither committed nor rolled back. */
 export interface PlanMark {
@@ -16,6 +17,8 @@ export interface Operation {
   over: boolean;
   /** Whether it took the place of a delete that was waiting. */
   readonly afterDelete: boolean;
+  /** The removed object whose key it is to write: still there if it is cancelled. */
+  readonly replaces: RemovedObject | undefined;
   /** Ms since the epoch at which it was queued, in whatever run of the daemon that was. */
   readonly since: number;
   /** The plan that made it, until that is committed. */

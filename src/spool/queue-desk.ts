@@ -89,7 +89,8 @@ export class QueueDesk {
     plan.drop(operation);
     const change = this.#parts.events()?.discarded(operation.record) ?? {};
     try {
-      await state.mutate({ ...change, enqueue: plan.enqueue, dequeue: plan.dequeue });
+      const { enqueue, dequeue, removed } = plan;
+      await state.mutate({ ...change, enqueue, dequeue, removed });
     } catch (error) {
       plan.rollback();
       throw error;

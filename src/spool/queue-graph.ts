@@ -1,5 +1,6 @@
 // The order of pending work.
 import type { QueueRecord } from "../state/queue-record.ts";
+import type { RemovedObject } from "../state/removed-object.ts";
 import {
   isCopyFrom,
   isCopyOnto,
@@ -14,6 +15,7 @@ export interface NewOperation {
   readonly record: QueueRecord;
   readonly over: boolean;
   readonly afterDelete?: boolean;
+  readonly replaces?: RemovedObject | undefined;
   readonly plan?: PlanMark;
 }
 
@@ -51,12 +53,13 @@ export class QueueGraph {
     return this.#lanes.get(key) ?? noOperations;
   }
 
-  add({ seq, record, over, afterDelete = false, plan }: NewOperation): Operation {
+  add({ seq, record, over, afterDelete = false, replaces, plan }: NewOperation): Operation {
     const operation: Operation = {
       seq,
       record,
       over,
       afterDelete,
+      replaces,
       since: record.queuedMs ?? Date.now(),
       plan,
       cancelledBy: undefined,

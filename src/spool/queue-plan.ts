@@ -1,5 +1,7 @@
 // A change to the queue that becomes true together with one StateChange.
+import type { NamespaceEntry } from "../state/namespace-entry.ts";
 import type { QueueRecord } from "../state/queue-record.ts";
+import type { RemovedChange, RemovedObject, RemovedObjects } from "../state/removed-object.ts";
 import { deleteAfter } from "./completion.ts";
 import { isCopyFrom, type Operation, type PlanMark, targetOf } from "./operation.ts";
 import { isLive, type QueueGraph } from "./queue-graph.ts";
@@ -10,9 +12,14 @@ import type { StagedFiles } from "./staged-files.ts";
 export interface PlanHost {
   readonly graph: QueueGraph;
   readonly files: Pick<StagedFiles, "retain">;
+  readonly removed: Pick<RemovedObjects, "get">;
+  /** How long the objects of removed names stay, in ms. */
+  readonly deleteDelayMs: number;
   nextSeq(): number;
   /** `added` are true now, `cancelled` are to be taken out of the graph. */
   committed(added: readonly Operation[], cancelled: readonly Operation[]): void;
+  /** Programs removed the names of the objects at these keys. */
+  unlinked(keys: readonly string[]): void;
   /** `added` are to be taken out of the graph, `restored` hold again. */
   rolledBack(added: readonly Operation[], restored: readonly Operation[]): void;
 }
@@ -26,6 +33,8 @@ export class GraphPlan implements QueuePlan, PlanMark {
   readonly #host: PlanHost;
   readonly #added: Operation[] = [];
   readonly #cancelled: Operation[] = [];
+  readonly #removed = new Map<string, RemovedObject | undefined>();
+  readonly #unlinked: string[] = [];
   open = true;
 
   constructor(host: PlanHost) {
@@ -40,19 +49,48 @@ export class GraphPlan implements QueuePlan, PlanMark {
     return this.#cancelled.filter((operation) => operation.plan !== this).map(({ seq }) => seq);
   }
 
+  get removed(): readonly RemovedChange[] {
+    return [...this.#removed].map(([key, record]) => ({ key, record }));
+  }
+
   put({ key, staged, size, inBucket, metadata }: PutPlan): void {
     const before = this.#clear(key);
     const record = { kind: "put", key, staged, size, ...(metadata ? { metadata } : {}) } as const;
     this.#add(record, { ...before, over: inBucket || before.over });
   }
 
-  delete(key: string, inBucket: boolean): void {
-    const { over, afterDelete } = this.#clear(key);
+  delete(key: string, inBucket: boolean, was?: NamespaceEntry): void {
+    const delayMs = was === undefined ? 0 : this.#host.deleteDelayMs;
+    // a copy that waits is to be there when the name is brought back
+    const { over, afterDelete, replaces } = this.#clear(key, delayMs > 0 ? isCopy : undefined);
     const last = this.#host.graph.last(key);
     const isBeingDeleted = last?.running === true && last.record.kind === "delete";
-    if (inBucket || afterDelete || (over && !isBeingDeleted)) {
+    if (!inBucket && !afterDelete && (!over || isBeingDeleted)) return;
+    if (was !== undefined) this.#unlinked.push(key);
+    // what is at the key is not the file but what was to be deleted before
+    if (replaces !== undefined && !afterDelete && !inBucket) this.#removed.set(key, replaces);
+    else if (was === undefined || delayMs === 0 || afterDelete) {
       this.#add({ kind: "delete", key }, { over: true, afterDelete: false });
+    } else {
+      const now = Date.now();
+      const record = { key, removedMs: now, notBefore: now + delayMs };
+      const content = this.#host.graph.content(key)?.record;
+      this.#removed.set(key, { ...record, ...remainsOf(was, content) });
     }
+  }
+
+  restore(key: string): Pick<NamespaceEntry, "staged" | "key"> {
+    this.#removed.set(key, undefined);
+    const content = this.#host.graph.content(key)?.record;
+    if (content?.kind === "put") return { staged: content.staged };
+    return content?.kind === "copy" ? { key: content.from } : {};
+  }
+
+  /** The delay of a removed object is over: a delete like any other. */
+  expire({ key, etag, removedMs }: RemovedObject): Operation {
+    this.#removed.set(key, undefined);
+    const record = { kind: "delete", key, removedMs, ...(etag ? { etag } : {}) } as const;
+    return this.#add(record, { over: true, afterDelete: false });
   }
 
   move(from: ObjectVersionAt, to: Pick<PutPlan, "key" | "inBucket" | "metadata">): void {
@@ -110,6 +148,7 @@ export class GraphPlan implements QueuePlan, PlanMark {
     const upload = this.#host.graph.last(key);
     if (upload?.record.kind !== "put" || upload.record.staged !== staged || upload.running) return;
     this.#cancel(upload);
+    if (upload.replaces && !upload.afterDelete) this.#removed.set(key, upload.replaces);
     if (upload.afterDelete) this.#add({ kind: "delete", key }, { over: true, afterDelete: false });
   }
 
@@ -126,6 +165,7 @@ export class GraphPlan implements QueuePlan, PlanMark {
       if (!describer.running) this.#cancel(describer);
     }
     const isLast = !graph.isOverwritten(operation);
+    if (operation.replaces && !afterDelete && isLast) this.#removed.set(key, operation.replaces);
     if (afterDelete && isLast)
       this.#add({ kind: "delete", key }, { over: true, afterDelete: false });
   }
@@ -137,6 +177,7 @@ export class GraphPlan implements QueuePlan, PlanMark {
       this.#added.filter((operation) => operation.cancelledBy !== this),
       this.#cancelled,
     );
+    this.#host.unlinked(this.#unlinked);
   }
 
   rollback(): void {
@@ -155,13 +196,15 @@ export class GraphPlan implements QueuePlan, PlanMark {
   #clear(
     key: string,
     mustStay: (operation: Operation) => boolean = () => false,
-  ): { over: boolean; afterDelete: boolean } {
+  ): { over: boolean; afterDelete: boolean; replaces: RemovedObject | undefined } {
     const { graph } = this.#host;
-    const cancelled = this.#cancelWaiting(key, (record, operation) =>
-      record.kind === "copy"
-        ? !isCopyFrom(operation, key) && !graph.isLastChance(operation)
-        : !mustStay(operation),
-    );
+    const cancelled = this.#cancelWaiting(key, (record, operation) => {
+      if (mustStay(operation)) return false;
+      return (
+        record.kind !== "copy" || (!isCopyFrom(operation, key) && !graph.isLastChance(operation))
+      );
+    });
+    const replaces = this.#takeRemoved(key) ?? cancelled.find((one) => one.replaces)?.replaces;
     const afterDelete = cancelled.some(
       ({ record, afterDelete }) => record.kind === "delete" || afterDelete,
     );
@@ -172,8 +215,16 @@ export class GraphPlan implements QueuePlan, PlanMark {
       rest ||
       isUncertain ||
       afterDelete ||
+      replaces !== undefined ||
       cancelled.some(({ over, record }) => over || record.kind === "describe");
-    return { over, afterDelete };
+    return { over, afterDelete, replaces };
+  }
+
+  /** Whatever comes to the key now counts: a removed object there cannot be brought back any more. */
+  #takeRemoved(key: string): RemovedObject | undefined {
+    const removed = this.#removed.has(key) ? this.#removed.get(key) : this.#host.removed.get(key);
+    if (removed !== undefined) this.#removed.set(key, undefined);
+    return removed;
   }
 
   /** Cancels from the end of a lane what waits and may go. */
@@ -195,14 +246,36 @@ export class GraphPlan implements QueuePlan, PlanMark {
     this.#cancelled.push(operation);
   }
 
-  #add(record: QueueRecord, options: { over: boolean; afterDelete: boolean }): void {
+  #add(
+    record: QueueRecord,
+    options: { over: boolean; afterDelete: boolean; replaces?: RemovedObject | undefined },
+  ): Operation {
     const { graph, files } = this.#host;
     if (record.kind === "put") files.retain(record.staged);
     const queued = { queuedMs: Date.now(), ...record };
-    this.#added.push(
-      graph.add({ seq: this.#host.nextSeq(), record: queued, ...options, plan: this }),
-    );
+    const seq = this.#host.nextSeq();
+    const operation = graph.add({ seq, record: queued, ...options, plan: this });
+    this.#added.push(operation);
+    return operation;
   }
+}
+
+function isCopy({ record }: Operation): boolean {
+  return record.kind === "copy";
+}
+
+/** What a removed name leaves at its key; `content`: what the queue still gives the key. */
+function remainsOf(
+  was: NamespaceEntry,
+  content: QueueRecord | undefined,
+): Pick<RemovedObject, "etag" | "entry"> {
+  const { staged, key, etag, ...entry } = was;
+  if (content?.kind === "put") return content.staged === staged ? { entry } : {};
+  if (content?.kind === "copy") return content.from === key && !staged ? { entry } : {};
+  const version = etag === undefined || etag === "" ? {} : { etag };
+  // the upload was taken back: the bucket has what was there before
+  if (staged !== undefined) return key === undefined ? version : {};
+  return { ...version, entry: { ...entry, ...version } };
 }
 
 /** Its attempt may have given the object another ETag, which only its end tells those that come after. */

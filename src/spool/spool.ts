@@ -1,7 +1,8 @@
 // The seam of the spool: staged files on the local disk, and the queue that turns them into objects.
 import type { StateChange } from "../state/mount-state.ts";
-import type { NameChange } from "../state/namespace-entry.ts";
+import type { NameChange, NamespaceEntry } from "../state/namespace-entry.ts";
 import type { QueueRecord } from "../state/queue-record.ts";
+import type { RemovedChange, RemovedObject } from "../state/removed-object.ts";
 
 /** A plain local file that will become an object: its bytes at offset n are the object's byte n. Shared by its users. */
 export interface StagedFile {
@@ -66,8 +67,13 @@ export interface ObjectVersionAt extends ObjectPlace {
 export interface QueuePlan {
   /** The staged file becomes the object at `key`. A waiting upload or delete of that key is replaced. */
   put(put: PutPlan): void;
-  /** `key` is to be gone. A waiting upload is cancelled; no request when the bucket then has nothing there. */
-  delete(key: string, inBucket: boolean): void;
+  /**
+   * `key` is to be gone. A waiting upload is cancelled; no request when the bucket then has nothing there. `was`: a
+   * program removed this name, so that the object stays for the delete delay and can be brought back.
+   */
+  delete(key: string, inBucket: boolean, was?: NamespaceEntry): void;
+  /** Brings a removed object back; returns where its bytes are, if not at its own key. */
+  restore(key: string): Pick<NamespaceEntry, "staged" | "key">;
   /** The object version at `from` moves to `to` by copy + delete; `inBucket` and `metadata` (else the source's) as in PutPlan. */
   move(from: ObjectVersionAt, to: Pick<PutPlan, "key" | "inBucket" | "metadata">): void;
   /**
@@ -80,6 +86,8 @@ export interface QueuePlan {
   /** For StateChange.enqueue and .dequeue; read them when all calls above were made, in the same turn as MountState.mutate(). */
   readonly enqueue: readonly { seq: number; record: QueueRecord }[];
   readonly dequeue: readonly number[];
+  /** For StateChange.removed; as `enqueue`. */
+  readonly removed: readonly RemovedChange[];
   /** The change is durable: work may start, staged files that lost their last record are deleted. */
   commit(): void;
   rollback(): void;
@@ -125,10 +133,17 @@ export interface QueueEvents {
 /** The queue that makes the bucket follow the namespace: order is kept per key, work on different keys runs side by side, retries never end. */
 export interface UploadQueue {
   plan(): QueuePlan;
-  /** Whether a waiting or running operation will write (`put`, `copy`, `describe`) or remove (`delete`) `key`: the last one queued; undefined: none. */
-  fate(key: string): QueueRecord["kind"] | undefined;
-  /** Whether a queued delete is of a key that starts with `prefix`; costs a look at every queued key. */
+  /**
+   * Whether a waiting or running operation will write (`put`, `copy`, `describe`) or remove (`delete`) `key`: the last one
+   * queued; undefined: none. `delete` too of an object whose delete is delayed, but for another version than `etag`.
+   */
+  fate(key: string, etag?: string): QueueRecord["kind"] | undefined;
+  /** Whether a queued or delayed delete is of a key that starts with `prefix`; costs a look at every queued key. */
   removesBelow(prefix: string): boolean;
+  /** Whether a delayed delete is of a key that starts with `prefix`. */
+  delaysBelow(prefix: string): boolean;
+  /** Ends the delay of these deletes; resolves when the objects are gone, or are other ones by now. */
+  expire(removed: readonly RemovedObject[]): Promise<void>;
   /** Resolves when no operation on `key` is running (waiting ones do not count). */
   idle(key: string): Promise<void>;
   /**
@@ -158,4 +173,17 @@ export interface QueueStatus {
   /** Ms since the epoch at which the oldest unfinished record was queued, if there is one. */
   readonly oldestMs?: number;
   readonly lastError?: { readonly key: string; readonly message: string; readonly sinceMs: number };
+  /** Delayed deletes, which are not `pending`: how many, the bytes where the size is known, and when the first is due. */
+  readonly delayed: { readonly count: number; readonly bytes: number; readonly dueMs?: number };
+  /** Present while many names were removed in a short time, and until that is undone or done. */
+  readonly burst?: DeleteBurst;
+}
+
+/** Many names removed in a short time; times in ms since the epoch. */
+export interface DeleteBurst {
+  readonly count: number;
+  readonly sinceMs: number;
+  readonly lastMs: number;
+  /** The first keys. */
+  readonly first: readonly string[];
 }

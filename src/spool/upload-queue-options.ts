@@ -23,6 +23,10 @@ export interface UploadQueueOptions {
   readonly partSize?: number;
   /** Parts of one object at a time; 4 by default. */
   readonly partConcurrency?: number;
+  /** How long the object of a removed name stays, in ms; 0 by default. */
+  readonly deleteDelayMs?: number;
+  /** Names removed within 10 minutes that are worth a warning; 0 (default): none are. */
+  readonly deleteBurst?: number;
   readonly retry?: RetryOptions;
   /** How long settled() waits, in ms, for an operation that fails or gets no turn; 30 s by default. */
   readonly patienceMs?: number;

@@ -2,7 +2,9 @@
 import { setMaxListeners } from "node:events";
 import type { MountState } from "../state/mount-state.ts";
 import type { QueueRecord } from "../state/queue-record.ts";
+import type { RemovedObject } from "../state/removed-object.ts";
 import { Attempts, lostError } from "./attempts.ts";
+import { DelayedDeletes } from "./delayed-deletes.ts";
 import { Holds } from "./holds.ts";
 import { keysOf, type Operation, targetOf } from "./operation.ts";
 import { OperationRunner } from "./operation-runner.ts";
@@ -42,6 +44,7 @@ export class BackgroundUploadQueue implements UploadQueue {
   readonly #adoptions = new Set<Promise<void>>();
   readonly #abort = new AbortController();
   readonly #attempts: Attempts;
+  readonly #delayed: DelayedDeletes;
   /** For `pailfs queue`. */
   readonly desk: QueueDesk;
   #events: QueueEvents | undefined;
@@ -102,6 +105,13 @@ export class BackgroundUploadQueue implements UploadQueue {
       idle: (key) => this.idle(key),
       offer: (operation) => this.#offer([operation]),
     });
+    this.#delayed = new DelayedDeletes({
+      state: this.#state,
+      plan: () => this.plan(),
+      drained: (operations) => this.#waiters.drained(operations),
+      delayMs: options.deleteDelayMs ?? 0,
+      burst: options.deleteBurst ?? 0,
+    });
     // every request of every operation listens
     setMaxListeners(0, this.#abort.signal);
     this.#load();
@@ -111,17 +121,29 @@ export class BackgroundUploadQueue implements UploadQueue {
     return new GraphPlan({
       graph: this.#graph,
       files: this.#files,
+      removed: this.#state.removed,
+      deleteDelayMs: this.#options.deleteDelayMs ?? 0,
       nextSeq: () => this.#state.nextSeq(),
       committed: (added, cancelled) => this.#committed(added, cancelled),
+      unlinked: (keys) => this.#delayed.unlinked(keys),
       rolledBack: (added, restored) => this.#rolledBack(added, restored),
     });
   }
 
-  fate(key: string): QueueRecord["kind"] | undefined {
-    return this.#graph.fate(key)?.record.kind;
+  fate(key: string, etag?: string): QueueRecord["kind"] | undefined {
+    return this.#delayed.fate(key, etag, this.#graph.fate(key)?.record.kind);
+  }
+
+  delaysBelow(prefix: string): boolean {
+    return this.#state.removed.anyBelow(prefix);
+  }
+
+  expire(removed: readonly RemovedObject[]): Promise<void> {
+    return this.#delayed.expire(removed);
   }
 
   removesBelow(prefix: string): boolean {
+    if (this.delaysBelow(prefix)) return true;
     for (const key of this.#graph.keys()) {
       if (key.startsWith(prefix) && this.fate(key) === "delete") return true;
     }
@@ -189,6 +211,7 @@ export class BackgroundUploadQueue implements UploadQueue {
       stuck: this.#retries.refused + this.#failed.size,
       ...(oldest === undefined ? {} : { oldestMs: oldest.since }),
       ...(lastError === undefined ? {} : { lastError }),
+      ...this.#delayed.status(),
     };
   }
 
@@ -203,11 +226,13 @@ export class BackgroundUploadQueue implements UploadQueue {
         );
     }
     this.#scheduler.start();
+    this.#delayed.start();
   }
 
   async stop(): Promise<void> {
     this.#abort.abort();
     this.#retries.stop();
+    this.#delayed.stop();
     this.#waiters.stop();
     await this.#scheduler.stop();
     await Promise.all(this.#adoptions);

@@ -17,6 +17,7 @@ import {
 import type { LocalAttributes } from "./namespace-entry.ts";
 import type { QueueRecord } from "./queue-record.ts";
 import { RecordWriter } from "./record-writer.ts";
+import { RemovedStore, type RemovedWrite } from "./removed-store.ts";
 
 /** The durable part of one mutation. */
 export interface JournalWrite {
@@ -27,6 +28,7 @@ export interface JournalWrite {
   }[];
   readonly enqueue: readonly { readonly seq: number; readonly record: QueueRecord }[];
   readonly dequeue: readonly number[];
+  readonly removed?: RemovedWrite;
 }
 
 interface Waiting {
@@ -53,6 +55,7 @@ export class Journal {
   private readonly queue: Store;
   private readonly attributeStore: Store;
   private readonly redo: Store;
+  readonly removed: RemovedStore;
   private readonly writer = new RecordWriter();
   private waiting: Waiting[] = [];
   private running: Promise<void> | undefined;
@@ -68,6 +71,7 @@ export class Journal {
     this.queue = environment.store("queue");
     this.attributeStore = environment.store("attributes");
     this.redo = environment.store("redo");
+    this.removed = new RemovedStore(environment, this.metaStore);
     const [firstRedo] = this.redo.getKeys({ limit: 1 });
     if (firstRedo !== undefined) this.pruned = seqOfKey(firstRedo) - 1;
   }
@@ -176,6 +180,7 @@ export class Journal {
       if (attributes === undefined) void this.attributeStore.remove(key);
       else this.put(this.attributeStore, key, encodeAttributes(this.writer, path, attributes));
     }
+    if (write.removed !== undefined) this.removed.write(write.removed);
     if (write.redo !== undefined) this.put(this.redo, seqKey(write.redo.seq), write.redo.record);
   }
 

@@ -14,6 +14,7 @@ import { Overlay, type OverlayCell } from "./overlay.ts";
 import type { QueueRecord } from "./queue-record.ts";
 import { RecordWriter } from "./record-writer.ts";
 import { encodeNameChanges } from "./redo-codec.ts";
+import { RemovedOverlay } from "./removed-overlay.ts";
 
 // Numbers are reserved in the journal by steps: every commit leaves this many of them in hand.
 const RESERVE = 4096;
@@ -39,6 +40,7 @@ type AttributeCell = OverlayCell<string, LocalAttributes>;
  */
 export class LmdbMountState implements MountState {
   readonly rebuilt: boolean;
+  readonly removed: RemovedOverlay;
   private readonly journal: Journal;
   private readonly index: NameIndex;
   private readonly indexWriter: IndexWriter;
@@ -57,6 +59,7 @@ export class LmdbMountState implements MountState {
   constructor(opened: OpenedState) {
     this.rebuilt = opened.rebuilt;
     this.journal = opened.journal;
+    this.removed = new RemovedOverlay(opened.journal.removed);
     this.index = opened.index;
     this.lastSeqAtStart = opened.journal.lastQueueSeq();
     this.ino = opened.nextIno;
@@ -125,6 +128,7 @@ export class LmdbMountState implements MountState {
     }
     const nameCells = (change.names ?? []).map((name) => this.names.set(name));
     const attributeCells = this.stageAttributes(change);
+    const removed = change.removed?.length ? this.removed.stage(change.removed) : undefined;
     const redo = this.encodeRedo(change.names);
     const step = this.indexWriter.add({ cells: nameCells, redoSeq: redo?.seq, state: "waiting" });
     this.reserve();
@@ -133,14 +137,17 @@ export class LmdbMountState implements MountState {
       attributes: attributeCells.map(({ key, value }) => ({ path: key, attributes: value })),
       enqueue: change.enqueue ?? [],
       dequeue: change.dequeue ?? [],
+      ...(removed ? { removed: removed.write } : {}),
     });
     return committed.then(
       () => {
         for (const cell of attributeCells) this.attributes.settle(cell);
+        for (const cell of removed?.cells ?? []) this.removed.settle(cell);
         this.indexWriter.ready(step);
       },
       (error: unknown) => {
         this.undo(nameCells, attributeCells);
+        for (const cell of removed?.cells ?? []) this.removed.undo(cell);
         this.indexWriter.cancel(step);
         throw error;
       },

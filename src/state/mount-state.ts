@@ -1,6 +1,7 @@
 // The seam of the state folder: one mount's names, local attributes and pending work, durable where promised.
 import type { LocalAttributes, NameChange, NamespaceEntry } from "./namespace-entry.ts";
 import type { QueueRecord } from "./queue-record.ts";
+import type { RemovedChange, RemovedObjects } from "./removed-object.ts";
 
 /** Ino of the mount's root directory; its entry is that of name "" in parent 0. */
 export const ROOT_INO = 1;
@@ -14,6 +15,8 @@ export interface StateChange {
   readonly moveAttributes?: readonly { from: string; to: string }[];
   readonly enqueue?: readonly { seq: number; record: QueueRecord }[];
   readonly dequeue?: readonly number[];
+  /** Objects that stay in the bucket for a while though their names are gone. */
+  readonly removed?: readonly RemovedChange[];
 }
 
 /** Keys after `after`, up to and with `end`, less the mount's prefix and in bytewise order; absent bounds are open. */
@@ -88,6 +91,9 @@ export interface MountState {
   nextSeq(): number;
   /** Pending work in order of seq, as found at start. */
   pending(): Iterable<{ seq: number; record: QueueRecord }>;
+
+  /** Objects that stay for a while though their names are gone. */
+  readonly removed: RemovedObjects;
 
   /** True when names from before a crash of the host had to be thrown away and only local ones are left. */
   readonly rebuilt: boolean;

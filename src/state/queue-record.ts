@@ -25,6 +25,8 @@ export interface DeleteRecord extends Queued {
   readonly key: string;
   /** Known once a rename has copied this version: another one at the key is somebody else's, and stays. */
   readonly etag?: string;
+  /** When the name was removed, of an object that stayed for a while: ms since the epoch. */
+  readonly removedMs?: number;
 }
 
 /** Server-side copy of one version; the delete of `from` is a record of its own. */

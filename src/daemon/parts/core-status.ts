@@ -35,12 +35,6 @@ export function coreStatus(parts: {
 }
 
 function queueStatus(queue: BackgroundUploadQueue): MountStatus["queue"] {
-  const { pending, pendingBytes, stuck, oldestMs, lastError } = queue.status();
-  return {
-    length: pending,
-    bytes: pendingBytes,
-    refused: stuck,
-    ...(oldestMs === undefined ? {} : { oldestMs }),
-    ...(lastError === undefined ? {} : { lastError }),
-  };
+  const { pending: length, pendingBytes: bytes, stuck, running: _, ...rest } = queue.status();
+  return { length, bytes, refused: stuck, ...rest };
 }

@@ -8,13 +8,15 @@ import type { UploadQueueOptions } from "../../spool/upload-queue-options.ts";
 type QueueSettings = Omit<UploadQueueOptions, "recovered" | "state" | "files" | "store" | "cache">;
 
 /** Settings of the queue; loads what finds content types, where asked for. */
-export async function queueSettings({ s3, spool }: MountOptions): Promise<QueueSettings> {
+export async function queueSettings({ s3, spool, fs }: MountOptions): Promise<QueueSettings> {
   return {
     source: (fd, _path, size) => fileUploadSource(fd, size),
     concurrency: s3.concurrency,
     multipartThreshold: spool.multipartThresholdBytes,
     partSize: spool.partSizeBytes,
     patienceMs: s3.deadlineMs,
+    deleteDelayMs: fs.deleteDelayMs,
+    deleteBurst: fs.deleteBurst,
     retry: { isRefused },
     ...(await contentTypes(spool.contentType)),
   };

@@ -126,7 +126,7 @@ export class DirectoryListing {
   async #lookInto(prefix: string, tree: ListedTree): Promise<void> {
     const { namespace, learner, store } = this.#parts;
     const path = joinPath(this.#directory.path, prefix.slice(0, -1));
-    if (!namespace.unsure.has(path)) return;
+    if (!namespace.unsure.has(path) && !this.#mayBeHidden(prefix)) return;
     for await (const { objects } of listPages(store, { prefix: this.#prefix + prefix })) {
       const left = objects.find((object) => learner.isLive(object, this.#seen));
       if (left === undefined) continue;
@@ -134,6 +134,13 @@ export class DirectoryListing {
       break;
     }
     namespace.unsure.delete(path);
+  }
+
+  /** Whether a directory is unknown, and some of its keys, or all, are hidden. */
+  #mayBeHidden(prefix: string): boolean {
+    const { namespace, learner } = this.#parts;
+    if (namespace.get(this.#directory.entry.ino, prefix.slice(0, -1))) return false;
+    return learner.delaysBelow(this.#prefix + prefix);
   }
 
   async #complete(): Promise<void> {

@@ -151,6 +151,11 @@ export class Learner {
     return this.#entries.isLive(object, seen);
   }
 
+  /** Whether keys below `prefix` are hidden, until their delayed deletes are done. */
+  delaysBelow(prefix: string): boolean {
+    return this.#queue.delaysBelow(prefix);
+  }
+
   /** Contract: ListedEntries.isOurs. */
   isOurs(entry: NamespaceEntry, seen: Observation): boolean {
     return this.#entries.isOurs(entry, seen);

@@ -103,7 +103,7 @@ export class ListedEntries {
     object: ObjectInfo,
     seen: Observation,
   ): NamespaceEntry | undefined {
-    const fate = this.#queue.fate(object.key);
+    const fate = this.#queue.fate(object.key, object.etag);
     const until = Date.now() + this.#options.statCacheTtlMs;
     if (known && this.isOurs(known, seen)) return undefined;
     // ours is being made, described, or is there and not out of the queue yet: the name stands
@@ -167,6 +167,6 @@ export class ListedEntries {
   /** Whether there is an object that we are not deleting. */
   isLive(object: ObjectInfo | undefined, seen: Observation): boolean {
     if (object === undefined || seen.removed(object.key)) return false;
-    return this.#queue.fate(object.key) !== "delete";
+    return this.#queue.fate(object.key, object.etag) !== "delete";
   }
 }

@@ -4,7 +4,8 @@ import { LRUCache } from "lru-cache";
 import { FsError } from "../../posix/errno.ts";
 import { joinPath, parentPath, splitPath } from "../../posix/path.ts";
 import { isDirectory } from "../../posix/stat.ts";
-import type { ListPage, ObjectKey, ObjectStore } from "../../s3/object-store.ts";
+import { listPages } from "../../s3/list-pages.ts";
+import type { ListPage, ObjectInfo, ObjectKey, ObjectStore } from "../../s3/object-store.ts";
 import type { NamespaceEntry } from "../../state/namespace-entry.ts";
 import { log } from "../../log.ts";
 import type { Completeness } from "./completeness.ts";
@@ -205,15 +206,39 @@ export class Lookup {
       // keys that no path can name make a directory too, as in a listing of its parent
       if (below.length > 0) tree.addPrefix(`${name}/`);
       if (list.status === "fulfilled") markComplete(tree, name, key, list.value, this.#storeOrder);
+      if (list.status === "fulfilled") await this.#addLive(tree, name, key, list.value, seen);
       const node = tree.root.children?.get(name);
-      if (node) {
-        await this.#learner.mergeName(directory, name, node, seen);
-      } else {
-        this.#learnAbsent(directory, name, seen);
-      }
+      if (node) await this.#learner.mergeName(directory, name, node, seen);
+      else this.#learnAbsent(directory, name, seen);
+      if (node && this.#isHidden(key, object, seen)) this.#noteAbsent(directory, name, seen);
     } finally {
       seen.end();
     }
+  }
+
+  /** Adds a key behind the first page, where nothing of that is to be seen. */
+  async #addLive(
+    tree: ListedTree,
+    name: string,
+    key: ObjectKey,
+    { objects, nextToken }: ListPage,
+    seen: Observation,
+  ): Promise<void> {
+    const isLive = (object: ObjectInfo): boolean => this.#learner.isLive(object, seen);
+    if (nextToken === undefined || !this.#learner.delaysBelow(`${key}/`)) return;
+    if (objects.some(isLive)) return;
+    const rest = { prefix: `${key}/`, continuationToken: nextToken };
+    for await (const page of listPages(this.#store, rest)) {
+      const live = page.objects.find(isLive);
+      if (live) tree.add(`${name}/${live.key.slice(key.length + 1)}`, live);
+      if (live) return;
+    }
+  }
+
+  /** Whether delayed deletes are why nothing of what is there may be seen. */
+  #isHidden(key: ObjectKey, object: ObjectInfo | undefined, seen: Observation): boolean {
+    if (object !== undefined) return !this.#learner.isLive(object, seen);
+    return this.#learner.delaysBelow(`${key}/`);
   }
 
   /** Hadoop's kind of an empty directory; worth a request only where there are others of the kind. */
@@ -232,7 +257,12 @@ export class Lookup {
     const parent = directory.entry.ino;
     if (seen.touched(parent, name)) return;
     this.#learner.absent(directory, name, seen);
-    if (this.#namespace.get(parent, name)) return;
+    this.#noteAbsent(directory, name, seen);
+  }
+
+  #noteAbsent(directory: Located, name: string, seen: Observation): void {
+    const parent = directory.entry.ino;
+    if (seen.touched(parent, name) || this.#namespace.get(parent, name)) return;
     this.#absent.set(`${parent}/${name}`, Date.now() + this.#options.negativeTtlMs);
   }
 

@@ -145,10 +145,13 @@ export class Namespace {
   }
 
   /** A change of ours together with what the queue is to do for it: both, or as mutate() rejects neither. */
-  async carryOut(plan: QueuePlan, change: Omit<StateChange, "enqueue" | "dequeue">): Promise<void> {
-    const { enqueue, dequeue } = plan;
+  async carryOut(
+    plan: QueuePlan,
+    change: Omit<StateChange, "enqueue" | "dequeue" | "removed">,
+  ): Promise<void> {
+    const { enqueue, dequeue, removed } = plan;
     try {
-      await this.mutate({ ...change, enqueue, dequeue });
+      await this.mutate({ ...change, enqueue, dequeue, removed });
     } catch (error) {
       plan.rollback();
       throw error;

@@ -25,6 +25,8 @@ export function recoverNames(
   for (const [key, content] of queuedContent(queued)) {
     const path = keys.toPath(key);
     if (path === undefined || path === "/") continue;
+    // removed while it was on its way to the bucket
+    if (namespace.state.removed.get(key)) continue;
     if (!rebuilt && (isOwnVersion(key, content) || namespace.durable(path))) continue;
     const known = options.metadata === "object" ? namespace.known(path) : undefined;
     if (known?.entry.local) {

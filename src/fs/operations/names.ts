@@ -87,7 +87,7 @@ export class Names {
       return;
     }
     const plan = queue.plan();
-    this.planRemoval(plan, located);
+    this.planRemoval(plan, located, true);
     const change = { parent, name, entry: undefined };
     const above = directoryChange(namespace, directory, name);
     await namespace.carryOut(plan, {
@@ -96,11 +96,12 @@ export class Names {
     });
   }
 
-  /** What the bucket owes the removal of a name. */
-  planRemoval(plan: ReturnType<UploadQueue["plan"]>, located: Located): void {
+  /** What the bucket owes the removal of a name; `mayReturn`: it can be brought back for the delete delay. */
+  planRemoval(plan: ReturnType<UploadQueue["plan"]>, located: Located, mayReturn = false): void {
     const { entry, path } = located;
     if (!isObject(entry)) return;
-    plan.delete(this.#parts.keys.toKey(path), entry.etag !== undefined && entry.key === undefined);
+    const inBucket = entry.etag !== undefined && entry.key === undefined;
+    plan.delete(this.#parts.keys.toKey(path), inBucket, mayReturn ? entry : undefined);
   }
 
   async #makeLocal(

@@ -177,6 +177,7 @@ export class Rename {
         ],
         enqueue: plan.enqueue,
         dequeue: plan.dequeue,
+        removed: plan.removed,
       });
     } catch (error) {
       plan.rollback();

@@ -200,6 +200,7 @@ export class Publisher {
       names: [{ parent, name, entry: previous }],
       enqueue: plan.enqueue,
       dequeue: plan.dequeue,
+      removed: plan.removed,
     });
     plan.commit();
     session.place = undefined;

@@ -13,7 +13,7 @@ const status: DaemonStatus = {
   startedMs: 0,
   phase: "serving",
   memoryBytes: 2 ** 20,
-  queue: { length: 0, bytes: 0, refused: 0 },
+  queue: { length: 0, bytes: 0, refused: 0, delayed: { count: 0, bytes: 0 } },
   cache: { bytes: 0, objects: 0, limitBytes: 2 ** 30, hits: 0, misses: 0 },
   requests: {},
   spool: { bytes: 0, limitBytes: 1 },

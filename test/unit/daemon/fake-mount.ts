@@ -90,6 +90,7 @@ export class FakeMount implements MountedFileSystem {
         length: this.pending,
         bytes: this.pending * 1000,
         refused: 0,
+        delayed: { count: 0, bytes: 0 },
         ...(this.lastError !== undefined && { lastError: { message: this.lastError, sinceMs: 1 } }),
       },
       cache: { bytes: 0, objects: 0, limitBytes: 1, hits: 0, misses: 0 },

@@ -65,6 +65,8 @@ test("parseMountOptions() completes a bare request", () => {
       ack: "disk",
       publishDelayMs: 0,
       sharing: "shared",
+      deleteDelayMs: 0,
+      deleteBurst: 1000,
       refreshIntervalMs: 0,
       metadata: "index",
       directoryMarkers: false,

@@ -3,11 +3,27 @@ import { FsError } from "../../../src/posix/errno.ts";
 import type { MountState, StateChange } from "../../../src/state/mount-state.ts";
 import type { NameChange, NamespaceEntry } from "../../../src/state/namespace-entry.ts";
 import type { QueueRecord } from "../../../src/state/queue-record.ts";
+import type { RemovedObjects } from "../../../src/state/removed-object.ts";
+
+// nothing is delayed
+export const noRemoved: RemovedObjects = {
+  count: 0,
+  bytes: 0,
+  get: () => undefined,
+  anyBelow: () => false,
+  list: () => [],
+  earliest: () => [],
+  latest: () => undefined,
+};
+
+/** What a plan wants of a host that delays nothing. */
+export const withoutDelay = { removed: noRemoved, deleteDelayMs: 0, unlinked: () => undefined };
 
 /** Only what the queue uses; names are counted, not kept. */
 export class MemoryState implements MountState {
   readonly backlog = undefined;
   readonly rebuilt = false;
+  readonly removed = noRemoved;
   readonly journal: Map<number, QueueRecord>;
   readonly changes: StateChange[] = [];
   /** Called before a change becomes durable; rejects to make it fail. */

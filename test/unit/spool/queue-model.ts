@@ -7,6 +7,7 @@ import type { QueuePlan } from "../../../src/spool/spool.ts";
 import type { StateChange } from "../../../src/state/mount-state.ts";
 import type { QueueRecord } from "../../../src/state/queue-record.ts";
 import { applyNames, type Entry, ModelBucket } from "./model-bucket.ts";
+import { noRemoved, withoutDelay } from "./memory-state.ts";
 import { modelEvents } from "./model-events.ts";
 import type { Random } from "../../support/random.ts";
 
@@ -178,6 +179,7 @@ export class QueueModel {
     return new GraphPlan({
       graph,
       files: { retain: (id) => void this.#files.set(id, (this.#files.get(id) ?? 0) + 1) },
+      ...withoutDelay,
       nextSeq: () => this.#seq++,
       committed: (_added, cancelled) => {
         for (const operation of cancelled) {
@@ -232,12 +234,8 @@ export class QueueModel {
     const outcome = known ?? this.#apply(operation.record);
     this.#done.set(operation, outcome);
     const names = new Map<string, Entry | undefined>();
-    const { change } = completionOf(
-      this.#graph,
-      modelEvents(this.#visible, names),
-      operation,
-      outcome,
-    );
+    const events = modelEvents(this.#visible, names);
+    const { change } = completionOf(noRemoved, this.#graph, events, operation, outcome);
     this.#say(`done ${operation.seq} ${JSON.stringify([...names])}`);
     this.#completing.add(operation);
     this.#mutate(change, names, {

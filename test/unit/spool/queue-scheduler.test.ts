@@ -18,6 +18,7 @@ function newOperation(kind: "delete" | "put"): Operation {
     record,
     over: false,
     afterDelete: false,
+    replaces: undefined,
     since: Date.now(),
     plan: undefined,
     cancelledBy: undefined,

@@ -38,7 +38,12 @@ describe("trouble", () => {
     expect(lines.filter((line) => line.includes("Uploads fail"))).toHaveLength(1);
     expect(lines.filter((line) => line.includes("work again"))).toHaveLength(1);
     await vi.waitFor(() => {
-      expect(bench.queue.status()).toEqual({ pending: 0, pendingBytes: 0, running: 0, stuck: 0 });
+      expect(bench.queue.status()).toMatchObject({
+        pending: 0,
+        pendingBytes: 0,
+        running: 0,
+        stuck: 0,
+      });
     });
   });
 

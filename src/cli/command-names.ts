@@ -6,6 +6,7 @@ export const commandNames = [
   "flush",
   "refresh",
   "queue",
+  "undelete",
   "config",
   "install-helpers",
   "uninstall-helpers",

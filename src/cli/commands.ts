@@ -88,7 +88,7 @@ function addCommands(parser: Argv, context: CommandContext, run: Run): void {
         }),
     async ({ mountpoint: word, config, lazy, timeout, staleOnly }) => {
       const { removeDead, umountCommand } = await import("./umount-command.ts");
-      const timeoutMs = timeoutOf(timeout);
+      const timeoutMs = durationOf("timeout", timeout);
       const mountpoint = word ?? (await mountpointOfConfig(config, context));
       if (staleOnly) await run(async () => removeDead(mountpoint, context))();
       else await run(async () => umountCommand({ mountpoint, lazy, timeoutMs }, context))();
@@ -107,24 +107,71 @@ function addCommands(parser: Argv, context: CommandContext, run: Run): void {
     },
   );
   addQueueCommand(parser, context, run);
-  for (const [verb, describe] of [
-    ["flush", "Wait until what was closed before is in the bucket"],
-    ["refresh", "Look at the bucket again"],
-  ] as const) {
-    parser.command(
-      `${verb} <mountpoint> [path]`,
-      describe,
-      (command) =>
-        mountpointArgument(command).positional("path", {
-          type: "string",
-          describe: "Only this path and what is below it",
+  addPathCommands(parser, context, run);
+  addUndeleteCommand(parser, context, run);
+}
+
+function addPathCommands(parser: Argv, context: CommandContext, run: Run): void {
+  const only = "Only this path and what is below it";
+  parser.command(
+    "flush <mountpoint> [paths..]",
+    "Wait until what was closed before is in the bucket",
+    (command) =>
+      mountpointArgument(command)
+        .positional("paths", { type: "string", array: true, describe: only })
+        .option("deletes", {
+          type: "boolean",
+          default: false,
+          describe: "Delete at once what waits for the end of delete_delay, for good",
         }),
-      async ({ mountpoint, path }) => {
-        const { pathCommand } = await import("./path-commands.ts");
-        await run(async () => pathCommand(verb, { mountpoint, path }, context))();
-      },
-    );
-  }
+    async ({ mountpoint, paths = [], deletes }) => {
+      const { pathCommand } = await import("./path-commands.ts");
+      const { deleteNow } = await import("./undelete-command.ts");
+      await run(async () => {
+        for (const path of paths.length === 0 ? [undefined] : paths) {
+          await pathCommand("flush", { mountpoint, path }, context);
+        }
+        return deletes ? deleteNow({ mountpoint, paths }, context) : ExitCode.ok;
+      })();
+    },
+  );
+  parser.command(
+    "refresh <mountpoint> [path]",
+    "Look at the bucket again",
+    (command) => mountpointArgument(command).positional("path", { type: "string", describe: only }),
+    async ({ mountpoint, path }) => {
+      const { pathCommand } = await import("./path-commands.ts");
+      await run(async () => pathCommand("refresh", { mountpoint, path }, context))();
+    },
+  );
+}
+
+function addUndeleteCommand(parser: Argv, context: CommandContext, run: Run): void {
+  parser.command(
+    "undelete <mountpoint> [paths..]",
+    "Bring back removed files whose objects are still there (see delete_delay)",
+    (command) =>
+      mountpointArgument(command)
+        .positional("paths", {
+          type: "string",
+          array: true,
+          describe: "These paths and what was below them",
+        })
+        .option("all", { type: "boolean", default: false, describe: "Everything" })
+        .option("list", { type: "boolean", default: false, describe: "Only show what there is" })
+        .option("since", {
+          type: "string",
+          requiresArg: true,
+          describe: "Only what was removed so long ago at most (10m, 12h)",
+        })
+        .option("json", { type: "boolean", default: false, describe: "With --list: print JSON" }),
+    async ({ mountpoint, paths = [], all, list, since, json }) => {
+      const { undeleteCommand } = await import("./undelete-command.ts");
+      const sinceMs = durationOf("since", since);
+      const wish = { mountpoint, paths, all, list, json, sinceMs };
+      await run(async () => undeleteCommand(wish, context))();
+    },
+  );
 }
 
 function addHelperCommands(parser: Argv, context: CommandContext, run: Run): void {
@@ -223,9 +270,9 @@ async function mountpointOfConfig(
   throw new OptionError(`Cannot run: the mount point is missing${where}; see pailfs --help`);
 }
 
-function timeoutOf(text: string | undefined): number | undefined {
+function durationOf(name: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
-  const timeout = parseDuration(text);
-  if (timeout !== undefined) return timeout;
-  throw new OptionError(`Cannot use --timeout=${text}: want a time such as 30s or 5m`);
+  const duration = parseDuration(text);
+  if (duration !== undefined) return duration;
+  throw new OptionError(`Cannot use --${name}=${text}: want a time such as 30s or 5m`);
 }

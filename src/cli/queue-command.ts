@@ -8,6 +8,7 @@ import { describeBytes, describeSpan } from "./describe.ts";
 import { ExitCode } from "./exit-code.ts";
 import { exportItems } from "./export-items.ts";
 import { findDaemon, mountpointOf } from "./find-daemon.ts";
+import { describeDelayed } from "./status-command.ts";
 
 export interface QueueWish {
   readonly mountpoint: string;
@@ -103,12 +104,13 @@ async function list(socketPath: string, wish: QueueWish, context: CommandContext
     context.stdout(`${JSON.stringify(items, undefined, 2)}\n`);
     return ExitCode.ok;
   }
-  if (items.length === 0) {
-    context.stdout(wish.all ? "Nothing waits.\n" : "Nothing is stuck.\n");
-    return ExitCode.ok;
-  }
   const now = Date.now();
-  context.stdout(items.map((item) => `${describeItem(item, now)}\n`).join(""));
+  if (items.length === 0) context.stdout(wish.all ? "Nothing waits.\n" : "Nothing is stuck.\n");
+  else context.stdout(items.map((item) => `${describeItem(item, now)}\n`).join(""));
+  const { delayed } = (await callDaemon(socketPath, "status", {})).queue;
+  if (delayed.count === 0) return ExitCode.ok;
+  const waiting = describeDelayed(delayed.count, delayed.dueMs, now);
+  context.stdout(`Deletes: ${waiting}; see pailfs undelete ${wish.mountpoint} --list\n`);
   return ExitCode.ok;
 }
 

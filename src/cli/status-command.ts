@@ -55,6 +55,7 @@ function toJson(value: unknown): string {
 export function describeStatus(status: DaemonStatus, now: number): string {
   const rows = [
     ["queue", describeQueue(status.queue, now)],
+    ...describeDeletes(status.queue, status.mountpoint, now),
     ...(status.failingSinceMs === undefined
       ? []
       : [["s3", `no answer of use for ${describeSpan(now - status.failingSinceMs)}`]]),
@@ -98,6 +99,37 @@ function describeQueue(queue: DaemonStatus["queue"], now: number): string {
       ? ""
       : `; failing for ${describeSpan(now - queue.lastError.sinceMs)}: ${queue.lastError.message}`;
   return `${waiting}${oldest}${refused}${error}`;
+}
+
+/** Rows of what was removed and is still in the bucket. */
+function describeDeletes(
+  { delayed, burst }: DaemonStatus["queue"],
+  mountpoint: string,
+  now: number,
+): string[][] {
+  const { count, bytes, dueMs } = delayed;
+  const rows: string[][] = [];
+  if (count > 0)
+    rows.push(["deletes", `${describeDelayed(count, dueMs, now)}, ${describeBytes(bytes)}`]);
+  if (burst !== undefined) {
+    const since = `${burst.count} files were removed since ${describeSpan(now - burst.sinceMs)}`;
+    const first = burst.first.map((key) => JSON.stringify(key)).join(", ");
+    const names = first === "" ? "" : `, first ${first}`;
+    const remedy =
+      count > 0
+        ? `to bring back what still can be: pailfs undelete ${mountpoint} --all`
+        : "this cannot be undone";
+    rows.push(["BURST", `${since}${names}; ${remedy}`]);
+  }
+  return rows;
+}
+
+/** Of how many removed files the deletes wait, and until when the first does. */
+export function describeDelayed(count: number, dueMs: number | undefined, now: number): string {
+  if (dueMs === undefined) return `${count} wait`;
+  const until = new Date(dueMs).toISOString().replace(/:\d\d\.\d+Z$/, "Z");
+  const left = dueMs > now ? `, in ${describeSpan(dueMs - now)}` : "";
+  return `${count} wait until ${until} (the first${left})`;
 }
 
 function describeCache(cache: DaemonStatus["cache"]): string {

@@ -5,6 +5,7 @@ import type { ControlProgress, UmountResult } from "./control-protocol.ts";
 import type { ControlHandler } from "./control-server.ts";
 import type { DaemonLife } from "./daemon-life.ts";
 import { queueHandlers } from "./queue-handlers.ts";
+import { removalHandlers } from "./removal-handlers.ts";
 import { StartError } from "./start-error.ts";
 import type { DaemonStatus } from "./status.ts";
 
@@ -25,6 +26,7 @@ export function controlHandlers(
     },
     refresh: async (given) => life.mount.refresh(pathOf(given)),
     ...queueHandlers(life.mount.queue),
+    ...removalHandlers(life.mount.removals),
     umount: async (given, progress) => {
       await unmount(life, options.mountpoint, given["lazy"] === true);
       return drained(life, given["wait"] === true, progress);

@@ -1,5 +1,6 @@
 // What travels over a mount's control socket: JSON, one object a line. A connection carries one request after another;
 // each is answered by any number of progress lines and then one result or error line.
+import type { RemovedPage, UndeleteReport } from "./removal-report.ts";
 import type { ExportedBytes, QueuePage } from "./queue-report.ts";
 import type { FailureKind } from "./start-error.ts";
 import type { DaemonStatus } from "./status.ts";
@@ -22,6 +23,18 @@ export interface ControlVerbs {
     readonly result: ExportedBytes;
   };
   readonly queueDiscard: { readonly arguments: { readonly id: string }; readonly result: object };
+  readonly removed: {
+    readonly arguments: { readonly path: string; readonly after: string };
+    readonly result: RemovedPage;
+  };
+  readonly undelete: {
+    readonly arguments: { readonly paths: readonly string[]; readonly sinceMs: number };
+    readonly result: UndeleteReport;
+  };
+  readonly deleteNow: {
+    readonly arguments: { readonly paths: readonly string[] };
+    readonly result: { readonly count: number };
+  };
   readonly umount: { readonly arguments: UmountArguments; readonly result: UmountResult };
   readonly version: { readonly arguments: object; readonly result: { readonly version: string } };
 }

@@ -2,6 +2,7 @@
 import type { Server } from "node:net";
 import type { MountOptions } from "../options/mount-options.ts";
 import type { QueueControl } from "./queue-report.ts";
+import type { RemovalControl } from "./removal-report.ts";
 import type { MountStatus } from "./status.ts";
 
 /**
@@ -14,6 +15,7 @@ export interface MountedFileSystem {
   /** Resolves once, when the kernel let go of the mount for good (ENODEV), whoever unmounted it; never rejects. */
   readonly closed: Promise<void>;
   readonly queue: QueueControl;
+  readonly removals: RemovalControl;
   /** A snapshot; cheap, waits for nothing. */
   status(): MountStatus;
   /**

@@ -178,6 +178,7 @@ async function mountCore(
   return {
     warning,
     queue: core.queue,
+    removals: core.fileSystem.removals,
     closed: session.closed,
     status: () => ({ ...core.status(), adapter, ...sessionStatus(session.counts()) }),
     flush: (path, signal) =>

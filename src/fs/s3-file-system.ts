@@ -31,6 +31,7 @@ import { QueueFollower } from "./writing/queue-follower.ts";
 import { recoverNames } from "./namespace/recover-names.ts";
 import { Rename } from "./operations/rename.ts";
 import { Sessions } from "./writing/sessions.ts";
+import { Undelete } from "./operations/undelete.ts";
 
 export interface CoreParts {
   readonly state: MountState;
@@ -78,6 +79,8 @@ export class S3FileSystem implements FileSystem {
   /** Undefined with sharing=shared. */
   readonly #crawler: Crawler | undefined;
   readonly #lingering: LingeringFiles;
+  /** Names that were removed and may come back. */
+  readonly removals: Undelete;
   #listener: (change: Change) => void = () => undefined;
 
   /** Starts the queue: uploads that an earlier run left go on. */
@@ -124,6 +127,7 @@ export class S3FileSystem implements FileSystem {
     const { names, directories } = { names: this.#names, directories: this.#directories };
     this.#rename = new Rename({ ...common, names, directories, listings, publisher, spool });
     this.#attributes = new Attributes({ ...common, files: this.#files, keeper });
+    this.removals = new Undelete({ namespace, queue, keys, options, store, changed });
     recoverNames(namespace, keys, options, state.pending(), state.rebuilt);
     queue.start(new QueueFollower(namespace, readers, keys, options, store, changed, completeness));
     if (options.sharing === "shared") return;

@@ -79,11 +79,11 @@ export class GraphPlan implements QueuePlan, PlanMark {
     }
   }
 
-  restore(key: string): Pick<NamespaceEntry, "staged" | "key"> {
+  restore(key: string): Pick<NamespaceEntry, "staged" | "key" | "etag"> {
     this.#removed.set(key, undefined);
     const content = this.#host.graph.content(key)?.record;
     if (content?.kind === "put") return { staged: content.staged };
-    return content?.kind === "copy" ? { key: content.from } : {};
+    return content?.kind === "copy" ? { key: content.from, etag: content.etag } : {};
   }
 
   /** The delay of a removed object is over: a delete like any other. */

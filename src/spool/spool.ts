@@ -73,7 +73,7 @@ export interface QueuePlan {
    */
   delete(key: string, inBucket: boolean, was?: NamespaceEntry): void;
   /** Brings a removed object back; returns where its bytes are, if not at its own key. */
-  restore(key: string): Pick<NamespaceEntry, "staged" | "key">;
+  restore(key: string): Pick<NamespaceEntry, "staged" | "key" | "etag">;
   /** The object version at `from` moves to `to` by copy + delete; `inBucket` and `metadata` (else the source's) as in PutPlan. */
   move(from: ObjectVersionAt, to: Pick<PutPlan, "key" | "inBucket" | "metadata">): void;
   /**

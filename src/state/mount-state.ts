@@ -3,6 +3,8 @@ import type { LocalAttributes, NameChange, NamespaceEntry } from "./namespace-en
 import type { QueueRecord } from "./queue-record.ts";
 import type { RemovedChange, RemovedObjects } from "./removed-object.ts";
 
+export type { RemovedObject, RemovedObjects } from "./removed-object.ts";
+
 /** Ino of the mount's root directory; its entry is that of name "" in parent 0. */
 export const ROOT_INO = 1;
 

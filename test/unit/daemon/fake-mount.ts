@@ -69,6 +69,11 @@ export class FakeQueue implements QueueControl {
 export class FakeMount implements MountedFileSystem {
   readonly calls: string[] = [];
   readonly queue = new FakeQueue();
+  readonly removals = {
+    list: () => [],
+    undelete: async () => ({ restored: 0, refused: [], refusedCount: 0 }),
+    expire: async () => 0,
+  };
   users = 0;
   pending = 0;
   /** How long umount(8) goes on when the connection has ended. */

@@ -74,7 +74,7 @@ export class DelayedDeletes {
   start(): void {
     const { removed } = this.#host.state;
     this.#burst.found(removed.count, removed.latest()?.removedMs ?? 0);
-    this.#schedule();
+    void this.#work();
   }
 
   /** Contract: PlanHost.unlinked. */
@@ -83,7 +83,7 @@ export class DelayedDeletes {
     if (this.#wakesMs > performance.now() + this.#host.delayMs) this.#schedule();
   }
 
-  #schedule(): void {
+  #schedule(leastMs = SHORTEST_MS): void {
     if (this.#isStopped || this.#isWorking) return;
     clearTimeout(this.#timer);
     this.#wakesMs = Infinity;
@@ -91,7 +91,7 @@ export class DelayedDeletes {
     if (first === undefined) return;
     const now = this.#clock.now();
     const left = this.#left() >= AT_ONCE ? SHORTEST_MS * 10 : first.notBefore - now;
-    const pause = Math.min(LONGEST_MS, Math.max(SHORTEST_MS, left));
+    const pause = Math.min(LONGEST_MS, Math.max(leastMs, left));
     this.#wakesMs = performance.now() + pause;
     this.#timer = setTimeout(() => void this.#work(), pause);
     this.#timer.unref();
@@ -132,6 +132,7 @@ export class DelayedDeletes {
   /** Makes operations of what is due; never rejects. */
   async #work(): Promise<void> {
     this.#isWorking = true;
+    let leastMs = SHORTEST_MS;
     try {
       await this.#keepSane();
       const room = AT_ONCE - this.#left();
@@ -141,10 +142,11 @@ export class DelayedDeletes {
         .filter(({ notBefore }) => notBefore <= now);
       if (due.length > 0 && !this.#isStopped) this.#running.push(...(await this.#enqueue(due)));
     } catch (error) {
-      log.warn("Cannot begin delayed deletes, they are tried again: %s", error);
+      if (!this.#isStopped) log.warn("Cannot begin delayed deletes for now: %s", error);
+      leastMs = LONGEST_MS;
     }
     this.#isWorking = false;
-    this.#schedule();
+    this.#schedule(leastMs);
   }
 
   /** Whose clock was years ahead when names were removed would keep them for years. */

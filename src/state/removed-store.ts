@@ -1,7 +1,7 @@
 // Removed objects in the journal: by key, and by the time from which on they may be deleted.
 import { log } from "../log.ts";
 import { openRecord, sealRecord } from "./checksum.ts";
-import type { Environment, Store } from "./environment.ts";
+import type { Environment, Store } from "../lmdb/environment.ts";
 import { RecordWriter } from "./record-writer.ts";
 import {
   decodeRemoved,

@@ -63,7 +63,7 @@ describe("metrics of a status", () => {
     const ill = sampled({
       ...status,
       failingSinceMs: NOW - 2000,
-      queue: { length: 4, bytes: 5, refused: 1, oldestMs: NOW - 30_500 },
+      queue: { ...status.queue, length: 4, bytes: 5, refused: 1, oldestMs: NOW - 30_500 },
     });
     expect(ill.get("pailfs_queue_oldest_seconds")).toBe(30.5);
     expect(ill.get("pailfs_s3_failing_seconds")).toBe(2);

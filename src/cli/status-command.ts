@@ -60,6 +60,9 @@ export function describeStatus(status: DaemonStatus, now: number): string {
       ? []
       : [["s3", `no answer of use for ${describeSpan(now - status.failingSinceMs)}`]]),
     ["cache", describeCache(status.cache)],
+    ...(status.local === undefined
+      ? []
+      : [["local", `${describeBytes(status.local.bytes)} in ${status.local.files} files`]]),
     ...(status.coverage === undefined
       ? []
       : [["coverage", describeCoverage(status.coverage, now)]]),

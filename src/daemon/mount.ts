@@ -3,12 +3,12 @@ import type { KeyMap } from "../fs/core-options.ts";
 import { S3FileSystem } from "../fs/s3-file-system.ts";
 import { untilAborted } from "../fs/until-aborted.ts";
 import { mountAdapter } from "../fuse/mount-adapter.ts";
+import { type LocalPart, openLocal } from "../local/open-local.ts";
 import type { MountOptions } from "../options/mount-options.ts";
 import { FsError } from "../posix/errno.ts";
 import { loadSystemCalls } from "../posix/syscalls.ts";
 import { keyOfPath, pathOfKey } from "../s3/object-key.ts";
 import { S3ObjectStore } from "../s3/s3-object-store.ts";
-import { DiskSpool } from "../spool/disk-spool.ts";
 import { Quarantine } from "../spool/quarantine.ts";
 import { OperatorControl } from "../spool/queue-control.ts";
 import { recoverSpool } from "../spool/recovery.ts";
@@ -19,6 +19,7 @@ import { BucketCheck } from "./bucket-check.ts";
 import type { DaemonParts, MountedFileSystem } from "./mount-contract.ts";
 import { coreStatus, type CoreStatus } from "./parts/core-status.ts";
 import { openCache } from "./parts/open-cache.ts";
+import { openSpool } from "./parts/open-spool.ts";
 import { queueSettings } from "./parts/queue-settings.ts";
 import { sessionStatus } from "./parts/session-status.ts";
 import { storeConfig } from "./parts/store-config.ts";
@@ -30,6 +31,8 @@ const READ_AHEAD_KB = 4096;
 /** A file system core with everything below it, not mounted. */
 export interface Core {
   readonly fileSystem: S3FileSystem;
+  /** What is mounted: the same, or with local names over it. */
+  readonly local: LocalPart;
   readonly keys: KeyMap;
   readonly queue: OperatorControl;
   status(): CoreStatus;
@@ -69,13 +72,7 @@ async function openParts(
   const store = start.store ?? new S3ObjectStore(await storeConfig(options.s3));
   const keys = keysBelow(options.s3.prefix);
   const { bucket, prefix, endpoint } = options.s3;
-  const spool = await DiskSpool.open({
-    stateDir: options.spool.stateDirectory,
-    spoolSize: options.spool.limitBytes,
-    minFree: options.spool.minFree,
-    roomWaitMs: options.s3.deadlineMs,
-    system,
-  });
+  const spool = await openSpool(options, system);
   opened.push(() => spool.close());
   const state = await openMountState({
     directory: options.spool.stateDirectory,
@@ -113,19 +110,26 @@ async function openParts(
     keys,
     options: { ...options.fs, memoryLimit: options.cache.memoryLimitBytes },
   });
+  const stop = async (): Promise<void> => {
+    await fileSystem.stop();
+    await queue.stop();
+  };
+  opened.push(stop);
+  const local = await openLocal(options.local, fileSystem, system);
   return {
     fileSystem,
+    local,
     keys,
     queue: new OperatorControl(queue, new Quarantine(options.spool.stateDirectory), spool),
-    status: () => coreStatus({ fileSystem, queue, state, cache, store, spool }),
+    status: () => coreStatus({ fileSystem, queue, state, cache, store, spool, local }),
     drained: (below) => {
       fileSystem.publish();
       return queue.drained(below);
     },
     close: async () => {
       const parts = [spool, state, cache, store];
-      await fileSystem.stop();
-      await queue.stop();
+      await stop();
+      await local.close();
       for (const part of parts) await part.close();
     },
   };
@@ -163,7 +167,7 @@ async function mountCore(
   options: MountOptions,
   warning: string | undefined,
 ): Promise<MountedFileSystem> {
-  const { adapter, session } = await mountAdapter(options.fuse.adapter, core.fileSystem, {
+  const { adapter, session } = await mountAdapter(options.fuse.adapter, core.local.fileSystem, {
     ...options.fuse,
     source: options.source,
     mountpoint: options.mountpoint,
@@ -183,7 +187,7 @@ async function mountCore(
     status: () => ({ ...core.status(), adapter, ...sessionStatus(session.counts()) }),
     flush: (path, signal) =>
       abortable(core.drained(path === "/" ? undefined : core.keys.toKey(path)), signal),
-    refresh: (path) => core.fileSystem.refresh(path),
+    refresh: (path) => core.local.refresh(path),
     unmount: async ({ lazy }) => {
       if ((await session.unmount(lazy)) === "done") return;
       throw new FsError("EBUSY", `Cannot unmount ${options.mountpoint}: in use`);

@@ -12,6 +12,8 @@ export interface MountStatus {
     /** Why the cache is bypassed, if it is. */
     readonly failure?: string;
   };
+  /** What local_prefix keeps in the state directory; absent without it. */
+  readonly local?: { readonly bytes: number; readonly files: number };
   /** How much of the bucket's names is known; absent with sharing=shared. */
   readonly coverage?: CoverageStatus;
   /** Present while names cannot be written to the index: how many stay in memory, and why. */

@@ -225,6 +225,11 @@ export class S3FileSystem implements FileSystem {
     return this.#listings.refreshDeep(await this.#lookup.existing(path));
   }
 
+  /** Whether the bucket, or this mount, is known to have a name; no request is made. */
+  knows(path: string): boolean {
+    return this.#namespace.known(path) !== undefined;
+  }
+
   /** How much is known without asking; undefined with sharing=shared. */
   coverage(): CoverageStatus | undefined {
     if (!this.#crawler) return undefined;

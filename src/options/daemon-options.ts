@@ -1,6 +1,7 @@
 import { listenType } from "./listen-type.ts";
 import { autoBooleanType, booleanType, choiceType, pathType } from "./option-type.ts";
 import { option, optional } from "./option.ts";
+import { presetNames } from "./presets.ts";
 import { durationType } from "./quantity-type.ts";
 
 /** Options of the mount itself and of the daemon behind it. */
@@ -41,6 +42,13 @@ export const daemonOptions = {
     type: pathType,
     defaultText: "none",
     describe: "Configuration file: YAML with the names of this table, and source and mountpoint",
+  }),
+  preset: option({
+    group: "Mount",
+    type: choiceType(["none", ...presetNames]),
+    default: "none",
+    describe:
+      "Values that suit a purpose, for options that nobody gave otherwise (synapse: see docs/SYNAPSE.md)",
   }),
   protect_mountpoint: option({
     group: "Mount",

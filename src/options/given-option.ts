@@ -1,7 +1,13 @@
 // An option as someone wrote it, before its name and value were looked at.
 
 /** Where an option was written, weakest first. */
-export const optionOrigins = ["config file", "environment", "option list", "command line"] as const;
+export const optionOrigins = [
+  "preset",
+  "config file",
+  "environment",
+  "option list",
+  "command line",
+] as const;
 
 export type OptionOrigin = (typeof optionOrigins)[number];
 

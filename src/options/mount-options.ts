@@ -11,6 +11,7 @@ export interface MountOptions {
   readonly s3: S3Options;
   readonly cache: CacheOptions;
   readonly spool: SpoolOptions;
+  readonly local: LocalOptions;
   readonly fs: FsOptions;
   readonly fuse: FuseOptions;
   readonly daemon: DaemonOptions;
@@ -75,6 +76,15 @@ export interface SpoolOptions {
   readonly multipartThresholdBytes: number;
   /** A type, `by-extension`, or undefined for the store's own default. */
   readonly contentType: string | undefined;
+}
+
+/** What is kept on the local disk for good. */
+export interface LocalOptions {
+  /** Below the mount's state directory. */
+  readonly directory: string;
+  /** Names at the root of the mount; none: nothing is kept. */
+  readonly names: readonly string[];
+  readonly minFree: MinFree;
 }
 
 export interface FsOptions {

@@ -1,5 +1,6 @@
 // What values an option takes. A parser throws OptionError with what is wanted ("want a size such as 512M").
 import { isAbsolute, resolve } from "node:path";
+import { NAME_MAX } from "../posix/path.ts";
 import { OptionError } from "./option-error.ts";
 
 /** How one kind of value is read; `placeholder` stands for it in help and documentation. */
@@ -122,6 +123,24 @@ export const endpointType: OptionType<string> = {
       throw new OptionError("want a URL without a path: the bucket goes before the mount point");
     }
     return url.origin;
+  },
+};
+
+/** Names of directories at the root of the mount, or `none`. */
+export const rootNamesType: OptionType<readonly string[]> = {
+  placeholder: "NAME,...",
+  alone: undefined,
+  parse: (text) => {
+    if (text.toLowerCase() === "none") return [];
+    const names = text.split(",").map((name) => name.trim().replace(/^\/|\/+$/g, ""));
+    for (const name of names) {
+      const isPlain = name !== "" && name !== "." && name !== ".." && !/[/\0\r\n]/.test(name);
+      if (isPlain && Buffer.byteLength(name) <= NAME_MAX) continue;
+      throw new OptionError(
+        `want names of directories at the root of the mount, such as url_cache,url_cache_thumbnails, or none; not "${name}"`,
+      );
+    }
+    return [...new Set(names)];
   },
 };
 

@@ -53,6 +53,11 @@ export function parseMountOptions(request: MountRequest, environment: Environmen
       memoryLimitBytes: values.memory_limit,
     },
     spool: spoolPart(values, join(values.state_dir, folder)),
+    local: {
+      directory: join(values.state_dir, folder, "local"),
+      names: values.local_prefix,
+      minFree: values.min_free,
+    },
     fs: fsPart(values, environment),
     fuse: {
       device: descriptorOf(request.mountpoint),
@@ -82,7 +87,8 @@ export function resolveGiven(
 ): ResolvedOptions {
   const all = [...environmentOptions(environment.variables), ...given];
   const { directory } = environment;
-  return resolveOptions(all, { directory, defaults: userDefaults(environment), sloppy });
+  const isRoot = environment.uid === 0;
+  return resolveOptions(all, { directory, defaults: userDefaults(environment), isRoot, sloppy });
 }
 
 function credentials(resolved: ResolvedOptions, environment: Environment): CredentialsOptions {

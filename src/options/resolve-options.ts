@@ -4,6 +4,7 @@ import { goofysFlags } from "./goofys-flags.ts";
 import { mountWord } from "./mount-words.ts";
 import { nearestName } from "./nearest-name.ts";
 import { OptionError } from "./option-error.ts";
+import { presetOptions } from "./presets.ts";
 import {
   type OptionName,
   type OptionValues,
@@ -39,6 +40,8 @@ export interface Surroundings {
   readonly directory: string;
   /** Defaults in place of the table's, as texts. */
   readonly defaults?: ReadonlyMap<OptionName, string>;
+  /** Whether root mounts, who has options that others have not. */
+  readonly isRoot?: boolean;
   /** Whether a list may hold words that nobody knows (mount -s). */
   readonly sloppy?: boolean;
 }
@@ -46,7 +49,7 @@ export interface Surroundings {
 /** Applies options, stronger origins and later ones over others; throws OptionError at the first that cannot be used. */
 export function resolveOptions(
   given: readonly GivenOption[],
-  { directory, defaults = new Map(), sloppy = false }: Surroundings,
+  { directory, defaults = new Map(), isRoot = false, sloppy = false }: Surroundings,
 ): ResolvedOptions {
   const collected: Collected = { texts: new Map(), mountWords: [], notices: [], isRemount: false };
   const rank = (option: GivenOption): number => optionOrigins.indexOf(option.origin);
@@ -55,6 +58,7 @@ export function resolveOptions(
       collected.notices.push(`${option.spelling} is unknown and has no effect`);
     } else take(option, collected);
   }
+  takePreset(collected.texts, directory, isRoot);
   const values = optionNames.map((name) => {
     const option = collected.texts.get(name);
     if (option !== undefined) return [name, parse(name, option, directory)];
@@ -70,6 +74,16 @@ export function resolveOptions(
     isRemount: collected.isRemount,
     notices: collected.notices,
   };
+}
+
+/** What a preset says of options that nobody gave. */
+function takePreset(texts: Map<OptionName, GivenOption>, directory: string, isRoot: boolean): void {
+  const given = texts.get("preset");
+  const preset = given === undefined ? "none" : parse("preset", given, directory);
+  for (const option of presetOptions(preset as string, isRoot)) {
+    const name = findOption(option.name);
+    if (name !== undefined && !texts.has(name)) texts.set(name, option);
+  }
 }
 
 function isKnown({ name }: GivenOption): boolean {

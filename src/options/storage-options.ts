@@ -1,4 +1,4 @@
-import { pathType } from "./option-type.ts";
+import { pathType, rootNamesType } from "./option-type.ts";
 import { option } from "./option.ts";
 import { minFreeType, sizeType } from "./quantity-type.ts";
 
@@ -32,11 +32,18 @@ export const storageOptions = {
     default: "20G",
     describe: "Most bytes waiting for their upload; then writers get ENOSPC",
   }),
+  local_prefix: option({
+    group,
+    type: rootNamesType,
+    default: "none",
+    describe:
+      "Directories at the root of the mount that are kept in state_dir only: never uploaded, and no request is made for them",
+  }),
   min_free: option({
     group,
     type: minFreeType,
     default: "5%",
-    describe: "Room that cache and spool leave free on their disks",
+    describe: "Room that cache, spool and local_prefix leave free on their disks",
   }),
   memory_limit: option({
     group,

@@ -1,6 +1,7 @@
 // What the parts of a core tell `pailfs status`.
 import type { BlockCache } from "../../cache/block-cache.ts";
 import type { S3FileSystem } from "../../fs/s3-file-system.ts";
+import type { LocalPart } from "../../local/open-local.ts";
 import type { S3ObjectStore } from "../../s3/s3-object-store.ts";
 import type { DiskSpool } from "../../spool/disk-spool.ts";
 import type { BackgroundUploadQueue } from "../../spool/upload-queue.ts";
@@ -18,6 +19,7 @@ export function coreStatus(parts: {
   cache: BlockCache;
   store: S3ObjectStore;
   spool: DiskSpool;
+  local: LocalPart;
 }): CoreStatus {
   const { backlog } = parts.state;
   const coverage = parts.fileSystem.coverage();
@@ -25,6 +27,7 @@ export function coreStatus(parts: {
   return {
     queue: queueStatus(parts.queue),
     cache: parts.cache.status(),
+    ...(parts.local.status && { local: parts.local.status }),
     ...(coverage && { coverage }),
     ...(backlog && { names: { waiting: backlog.changes, failure: backlog.reason } }),
     ...(failingSinceMs !== undefined && { failingSinceMs }),

@@ -56,6 +56,7 @@ test("parseMountOptions() completes a bare request", () => {
       multipartThresholdBytes: 64 * 2 ** 20,
       contentType: undefined,
     },
+    local: { directory: expect.stringMatching(/\/local$/), names: [], minFree: { fraction: 0.05 } },
     fs: {
       uid: 991,
       gid: 992,

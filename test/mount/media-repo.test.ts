@@ -60,13 +60,13 @@ async function walk(directory: string): Promise<Map<string, number>> {
 
 /** Walks until `work` is done; resolves to the number of walks. Names that a walk showed may only go as temporary ones. */
 async function walkDuring(root: string, work: Promise<unknown>): Promise<number> {
-  let isDone = false;
+  const progress = { isDone: false };
   const ended = work.finally(() => {
-    isDone = true;
+    progress.isDone = true;
   });
   let walks = 0;
   let before: string[] = [];
-  while (!isDone) {
+  while (!progress.isDone) {
     const seen = await walk(root);
     const lost = before.filter((path) => !seen.has(path));
     expect(lost.filter((path) => !basename(path).startsWith("."))).toEqual([]);

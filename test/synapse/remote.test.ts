@@ -183,10 +183,10 @@ describe.each(serverNames)("on %s", (server) => {
       });
       expect(expiry).toEqual({ DELETE: stored });
       expect(await site.bucket.keys("url_cache")).toEqual([]);
-      const rows = "SELECT media_id FROM local_media_repository WHERE url_cache IS NOT NULL";
       // forgotten after the files are gone
-      const isForgotten = async (): Promise<boolean> => (await site.home.sql(rows)).length === 0;
-      await waitUntil("the database knows of none", isForgotten, 60_000);
+      await site.home.untilNoRows(
+        "SELECT media_id FROM local_media_repository WHERE url_cache IS NOT NULL",
+      );
     } finally {
       await web.stop();
     }

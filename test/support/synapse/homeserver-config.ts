@@ -44,6 +44,8 @@ export function federatingConfig(
     url_preview_enabled: true,
     // documentation's own; previews of this host are wanted
     url_preview_ip_range_blacklist: ["192.0.2.0/24"],
+    // an index that quarantine wants is made after the start, at leisure
+    background_updates: { sleep_enabled: false },
     presence: { enabled: false },
     rc_message: unlimited,
     rc_registration: unlimited,

@@ -3,6 +3,7 @@ import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdir, open, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { freePort } from "../free-port.ts";
 import { waitUntil } from "../mount/wait-until.ts";
@@ -127,6 +128,17 @@ export class Homeserver {
     const words = [join(this.folder, "homeserver.db"), statement, JSON.stringify(values)];
     const { stdout } = await run(this.#python, ["-c", sqlProgram, ...words], { timeout: 60_000 });
     return JSON.parse(stdout) as SqlValue[][];
+  }
+
+  /** Resolves once the query finds nothing. */
+  async untilNoRows(query: string, ...values: SqlValue[]): Promise<void> {
+    const isEmpty = async (): Promise<boolean> => {
+      if ((await this.sql(query, ...values)).length === 0) return true;
+      // each look is a process
+      await sleep(200);
+      return false;
+    };
+    await waitUntil(`no rows: ${query}`, isEmpty, 90_000);
   }
 
   /** All that it has logged and printed. */

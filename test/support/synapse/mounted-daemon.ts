@@ -3,6 +3,8 @@ import { execFile } from "node:child_process";
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { callDaemon } from "../../../src/daemon/control-client.ts";
+import { readMountRecords } from "../../../src/daemon/mount-record.ts";
 import type { DaemonStatus } from "../../../src/daemon/status.ts";
 import { testLogin } from "../loopback-s3/loopback-s3.ts";
 import { isMounted } from "../mount/mount-in-child.ts";
@@ -18,14 +20,18 @@ export class MountedDaemon {
   readonly cacheDirectory: string;
   readonly stateDirectory: string;
   readonly #folder: string;
+  readonly #runtimeDirectory: string;
   readonly #bucket: GatedBucket;
   readonly #options: readonly string[];
   #pid = 0;
+  // asked directly: a command is a process, and tests ask often
+  #socketPath = "";
 
   constructor(folder: string, bucket: GatedBucket, options: readonly string[]) {
     this.#folder = folder;
     this.#bucket = bucket;
     this.#options = options;
+    this.#runtimeDirectory = join(folder, "run");
     this.mountpoint = join(folder, "mnt");
     this.cacheDirectory = join(folder, "cache");
     this.stateDirectory = join(folder, "state");
@@ -47,7 +53,10 @@ export class MountedDaemon {
     const all = [...places, ...log, "--min-free", "0", "--endpoint", this.#bucket.endpoint];
     const words = [...all, ...this.#options, ...options];
     await this.pailfs("mount", this.#bucket.name, this.mountpoint, ...words);
-    this.#pid = (await this.status()).pid;
+    const [record] = await readMountRecords([this.#runtimeDirectory]);
+    if (record === undefined) throw new Error("the daemon left no record");
+    this.#pid = record.pid;
+    this.#socketPath = record.socketPath;
   }
 
   /** Waits until the bucket has everything. */
@@ -62,9 +71,17 @@ export class MountedDaemon {
     await this.mount();
   }
 
+  /** Mounts again on an empty cache and an empty state, as on another host. */
+  async remountEmpty(): Promise<void> {
+    await this.umount();
+    for (const path of [this.cacheDirectory, this.stateDirectory])
+      await rm(path, { recursive: true });
+    await this.mount();
+  }
+
   /** Resolves once everything closed before is in the bucket. */
   async flush(): Promise<void> {
-    await this.pailfs("flush", this.mountpoint);
+    await callDaemon(this.#socketPath, "flush", { path: "/" });
   }
 
   /** As flush(), and deletions and copies are done too. */
@@ -75,13 +92,14 @@ export class MountedDaemon {
   }
 
   async status(): Promise<DaemonStatus> {
-    return JSON.parse(await this.pailfs("status", "--json", this.mountpoint)) as DaemonStatus;
+    return callDaemon(this.#socketPath, "status", {});
   }
 
   /** Runs a pailfs command; resolves to its output. */
   async pailfs(...args: string[]): Promise<string> {
     const env = {
       ...process.env,
+      PAILFS_RUNTIME_DIR: this.#runtimeDirectory,
       AWS_ACCESS_KEY_ID: testLogin.accessKeyId,
       AWS_SECRET_ACCESS_KEY: testLogin.secretAccessKey,
     };

@@ -68,9 +68,9 @@ describe.each(serverNames)("on %s", (server) => {
 
   /** Runs `action` while Synapse takes uploads and gives them back. */
   async function whileSynapseWorks(action: () => Promise<void>): Promise<void> {
-    let isDone = false;
+    const done = new AbortController();
     const working = (async () => {
-      for (let i = 0; i === 0 || (i < 40 && !isDone); i++) {
+      for (let i = 0; i === 0 || (i < 40 && !done.signal.aborted); i++) {
         const content = randomBytes(30_000);
         const medium = await give(content);
         expect(sha256(await user.download(medium))).toBe(sha256(content));
@@ -79,7 +79,7 @@ describe.each(serverNames)("on %s", (server) => {
     try {
       await action();
     } finally {
-      isDone = true;
+      done.abort();
       await working;
     }
   }

@@ -61,7 +61,8 @@ test.each(
     const { placeholder } = optionOf(name).type;
     const words = placeholder.replace("BOOL", "yes|no|on|off|true|false").split("|");
     const isEnumerated = /^[a-z]/.test(words[0] ?? "") || words[0] === "AES256";
-    return isEnumerated ? words.map((word) => [name, word] as const) : [];
+    const literal = words.filter((word) => !/^[A-Z]+(:[A-Z]+)?$/.test(word));
+    return isEnumerated ? literal.map((word) => [name, word] as const) : [];
   }),
 )("--%s takes %s with an equals sign and after a space", (name, word) => {
   const spelling = `--${name.replaceAll("_", "-")}`;

@@ -35,22 +35,6 @@ export async function findHeaderDamage(path: string): Promise<string | undefined
   });
 }
 
-/** Whether the file has no byte but zeros. Rejects with the system's error. */
-export async function isBlank(path: string): Promise<boolean> {
-  const file = await open(path);
-  try {
-    const chunk = Buffer.alloc(CHUNK_BYTES);
-    for (let at = 0; ;) {
-      const { bytesRead } = await file.read(chunk, 0, CHUNK_BYTES, at);
-      if (bytesRead === 0) return true;
-      if (chunk.subarray(0, bytesRead).some((byte) => byte !== 0)) return false;
-      at += bytesRead;
-    }
-  } finally {
-    await file.close();
-  }
-}
-
 /**
  * The same for a file that is shorter than its meta pages say, either of them: LMDB falls back to the older. Such pages lie
  * behind the file's end (MDB_meta in mdb.c).
@@ -64,6 +48,22 @@ export async function findTruncation(path: string): Promise<string | undefined> 
     const pages = Math.max(...metas.map(({ lastPage }) => Number(lastPage) + 1));
     const [{ pageSize } = { pageSize: 0 }] = metas;
     return pages * pageSize > size ? `${pages} pages do not fit into ${size} bytes` : undefined;
+  } finally {
+    await file.close();
+  }
+}
+
+/** Whether the file has no byte but zeros. Rejects with the system's error. */
+export async function isBlank(path: string): Promise<boolean> {
+  const file = await open(path);
+  try {
+    const chunk = Buffer.alloc(CHUNK_BYTES);
+    for (let at = 0; ;) {
+      const { bytesRead } = await file.read(chunk, 0, CHUNK_BYTES, at);
+      if (bytesRead === 0) return true;
+      if (chunk.subarray(0, bytesRead).some((byte) => byte !== 0)) return false;
+      at += bytesRead;
+    }
   } finally {
     await file.close();
   }

@@ -46,6 +46,7 @@ export class Room {
   #timer: NodeJS.Timeout | undefined;
   #sampling: Promise<void> | undefined;
   #isShort = false;
+  #isOutgrown = false;
   readonly #waiters = new Set<Waiter>();
 
   constructor(options: RoomOptions) {
@@ -218,5 +219,20 @@ export class Room {
     this.#open = this.#options.openBytes();
     this.#taken -= takenBefore;
     this.#admit();
+    this.#watchGrowth();
+  }
+
+  /** The kernel writes without asking, and its writers hear of it at close(2): whoever runs the host is told before. */
+  #watchGrowth(): void {
+    if (this.#fits(0, 0)) this.#isOutgrown = false;
+    if (this.#isOutgrown || this.#fits(0, this.#reserve)) return;
+    this.#isOutgrown = true;
+    log.warn(
+      "Files that are being written have outgrown the spool: %d of %d bytes are used, %d are free on its disk (min_free %d)",
+      this.used,
+      this.#options.limitBytes,
+      this.#free,
+      this.#minFree,
+    );
   }
 }

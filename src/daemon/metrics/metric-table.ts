@@ -188,6 +188,24 @@ export const rows: readonly Row[] = [
     ({ queue }, now) => age(queue.lastError?.sinceMs, now),
   ),
   gauge(
+    "queue.delayed.count",
+    "queue_delayed_deletes",
+    "Deletes that wait for the end of delete_delay.",
+    ({ queue }) => queue.delayed.count,
+  ),
+  gauge(
+    "queue.delayed.bytes",
+    "queue_delayed_delete_bytes",
+    "Bytes of the objects that they would delete, where the size is known.",
+    ({ queue }) => queue.delayed.bytes,
+  ),
+  gauge(
+    "queue.burst",
+    "queue_delete_burst",
+    "Files that were removed in a short time, more than delete_burst; 0 when there is nothing to look at.",
+    ({ queue }) => queue.burst?.count ?? 0,
+  ),
+  gauge(
     "spool.bytes",
     "spool_bytes",
     "Bytes of staged files: being written, or waiting for the bucket.",

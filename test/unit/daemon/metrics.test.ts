@@ -71,6 +71,17 @@ describe("metrics of a status", () => {
     expect(ill.get("pailfs_queue_length")).toBe(4);
   });
 
+  test("tell of deletes that wait, and of a burst while there is one", () => {
+    expect(sampled(status).get("pailfs_queue_delete_burst")).toBe(0);
+    const delayed = { count: 7, bytes: 700, dueMs: NOW + 5000 };
+    const burst = { count: 40, sinceMs: NOW - 2000, lastMs: NOW, first: ["a", "b"] };
+    const samples = sampled({ ...status, queue: { ...status.queue, delayed, burst } });
+    expect(samples.get("pailfs_queue_delayed_deletes")).toBe(7);
+    expect(samples.get("pailfs_queue_delayed_delete_bytes")).toBe(700);
+    expect(samples.get("pailfs_queue_delayed_due_timestamp_seconds")).toBe(NOW / 1000 + 5);
+    expect(samples.get("pailfs_queue_delete_burst")).toBe(40);
+  });
+
   test("escape labels", () => {
     const [info] = formatMetrics(collectMetrics(status, NOW)).match(/^pailfs_info.*$/m) ?? [];
     expect(info).toBe(

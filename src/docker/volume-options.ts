@@ -63,8 +63,8 @@ export async function resolveVolume(
   const { options } = parseMountOptions({ source, mountpoint, given }, environment);
   const resolved = resolveGiven(given, environment);
   const flags = [...resolved.given].flatMap(([name, option]) => {
-    // the daemon has our environment
-    if (option.origin === "environment") return [];
+    // the daemon has our environment, and is told the preset's name
+    if (option.origin === "environment" || option.origin === "preset") return [];
     const value = option.value ?? optionOf(name).type.alone;
     const isPath = optionOf(name).type.placeholder === "PATH";
     const text = isPath ? (resolved.values[name] as string) : value;

@@ -32,7 +32,7 @@ beforeAll(async () => {
   await machine.write(
     "etc/pailfs/media.yaml",
     `source: bucket:synapse/\nmountpoint: ${media}\nendpoint: ${server.endpoint}\n` +
-      "credentials_file: /etc/pailfs/keys\nallow_other: yes\nuid: 991\ngid: 991\nsharing: exclusive\nmin_free: 0\n",
+      "credentials_file: /etc/pailfs/keys\npreset: synapse\nuid: 991\ngid: 991\nmin_free: 0\n",
   );
   await machine.write(
     "etc/matrix-synapse/homeserver.yaml",

@@ -24,7 +24,7 @@ beforeAll(async () => {
   const folder = join(host.folder, "synapse");
   await mkdir(folder);
   await writeFile(join(folder, "homeserver.yaml"), homeserverConfig(port, "/synapse", "/media"));
-  const options = ["-o", "bucket=bucket", "-o", "prefix=synapse/", "-o", "sharing=exclusive"];
+  const options = ["-o", "bucket=bucket", "-o", "prefix=synapse/", "-o", "preset=synapse"];
   await host.must("volume", "create", "-d", host.driver, ...options, "media");
 }, 400_000);
 

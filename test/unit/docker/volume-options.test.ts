@@ -61,6 +61,15 @@ describe("resolveVolume()", () => {
     expect(words.join(" ")).not.toContain("stat-cache-ttl");
   });
 
+  test("the mount is told the name of a preset, not what it says", async () => {
+    const volume = { bucket: "b", preset: "synapse", "publish-delay": "7s" };
+    const { options, arguments: words } = await resolved(volume);
+    expect(options.fs).toMatchObject({ sharing: "exclusive", publishDelayMs: 7000 });
+    expect(words).toContain("--preset=synapse");
+    expect(words).toContain("--publish-delay=7s");
+    expect(words.filter((word) => /sharing|local-prefix|ttl/.test(word))).toEqual([]);
+  });
+
   test.each([
     [{ source: "s3://b/x" }, undefined, "s3://b/x"],
     [{ bucket: "b" }, undefined, "b"],

@@ -129,7 +129,7 @@ describe.each(serverNames)("on %s", (server) => {
   });
 
   // with dynamic_thumbnails two requests may write one file at once, and a third may read it then: on a plain disk too
-  // some answers are short or empty
+  // some answers are short or empty (seen: 15 of 400 there, none of 400 on a mount)
   test("a size that twenty ask for at once is one object, and whole for all who ask later", async () => {
     await site.home.stop();
     await site.home.start({ dynamic_thumbnails: true });

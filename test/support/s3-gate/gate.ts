@@ -167,8 +167,11 @@ function meter(entry: GateEntry, socket: Socket, effect: GateEffect | undefined)
       const part = chunk.subarray(0, limit - entry.sent);
       entry.sent += part.length;
       this.push(part);
-      // what was pushed must leave first
-      if (entry.sent >= limit) setImmediate(() => socket.resetAndDestroy());
+      if (entry.sent >= limit) {
+        // what was pushed must leave first; nothing comes after it
+        setImmediate(() => socket.resetAndDestroy());
+        return;
+      }
       pace.passed(part.length).then(() => done(), done);
     },
   });

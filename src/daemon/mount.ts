@@ -72,7 +72,7 @@ async function openParts(
   const store = start.store ?? new S3ObjectStore(await storeConfig(options.s3));
   const keys = keysBelow(options.s3.prefix);
   const { bucket, prefix, endpoint } = options.s3;
-  const spool = await openSpool(options, system);
+  const spool = await openSpool(options, system, () => store.failingSinceMs);
   opened.push(() => spool.close());
   const state = await openMountState({
     directory: options.spool.stateDirectory,

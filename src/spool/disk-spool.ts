@@ -22,6 +22,8 @@ export interface DiskSpoolOptions {
   readonly minFree: RoomOptions["minFree"];
   /** How long a write waits for room, in ms; 30 s by default. */
   readonly roomWaitMs?: number;
+  /** Since when S3 is away, in ms since the epoch: the wait for room counts from there. */
+  readonly failingSinceMs?: () => number | undefined;
   /** From loadSystemCalls(): reflinks, fallocate, holes. */
   readonly system?: SystemCalls | undefined;
   /** Empty files kept ready for create(); 16 by default. */
@@ -69,6 +71,7 @@ export class DiskSpool implements StagedFiles {
       limitBytes: options.spoolSize,
       minFree: options.minFree,
       waitMs: options.roomWaitMs ?? 30_000,
+      failingSinceMs: options.failingSinceMs ?? (() => undefined),
       openBytes: () => this.#openBytes(),
     });
   }

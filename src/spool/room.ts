@@ -11,6 +11,8 @@ export interface RoomOptions {
   readonly minFree: { readonly bytes: number } | { readonly fraction: number };
   /** How long a write waits for room. */
   readonly waitMs: number;
+  /** Since when S3 is away, in ms since the epoch; undefined while it answers. */
+  readonly failingSinceMs: () => number | undefined;
   /** Disk bytes of the files that are open now, by fstat. */
   readonly openBytes: () => number;
 }
@@ -156,11 +158,18 @@ export class Room {
         reject(new FsError("ENOSPC", "Cannot write: no room in the spool"));
         // the next in line may ask for less
         this.#admit();
-      }, this.#options.waitMs);
+      }, this.#waitMs());
       const waiter: Waiter = { bytes, slack, timer, resolve };
       this.#waiters.add(waiter);
       this.#watch();
     });
+  }
+
+  // room is made by uploads: a caller's thread is not held up for each write of a long outage
+  #waitMs(): number {
+    const { waitMs, failingSinceMs } = this.#options;
+    const awayMs = Date.now() - (failingSinceMs() ?? Infinity);
+    return Math.max(0, waitMs - Math.max(0, awayMs));
   }
 
   /** First come, first served: a large write is not starved by small ones. What is written already holds nobody up. */

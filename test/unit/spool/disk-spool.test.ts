@@ -175,6 +175,24 @@ describe("room", () => {
     file.release();
   });
 
+  test("write() waits for room only for what is left of the time since S3 went away", async () => {
+    const roomWaitMs = 3_600_000;
+    let failingSinceMs: number | undefined = Date.now() - roomWaitMs + 50;
+    const spool = await open({
+      spoolSize: 2 * block.length,
+      roomWaitMs,
+      spares: 0,
+      failingSinceMs: () => failingSinceMs,
+    });
+    const file = await spool.create();
+    await file.write(0, Buffer.concat([block, block]));
+    const full = { code: "ENOSPC" };
+    await expect(file.write(2 * block.length, block)).rejects.toMatchObject(full);
+    failingSinceMs = 0;
+    await expect(file.write(2 * block.length, block)).rejects.toMatchObject(full);
+    file.release();
+  });
+
   test("write() goes on as soon as an upload made room", async () => {
     const spool = await open({ spoolSize: 2 * block.length, roomWaitMs: 5000, spares: 0 });
     const first = await spool.create();

@@ -25,6 +25,11 @@ export interface HomeserverOptions {
   readonly config?: Readonly<Record<string, unknown>>;
   /** Python that runs before Synapse's own: what no option changes, such as an interval of an hour. */
   readonly prelude?: string;
+  /** How Python is called, where it is not that of Synapse's environment, and its variables. */
+  readonly launch?: {
+    readonly command?: readonly string[];
+    readonly variables?: Readonly<Record<string, string>>;
+  };
 }
 
 /** A value that SQLite keeps. */
@@ -40,6 +45,7 @@ export class Homeserver {
   readonly #python: string;
   readonly #config: Record<string, unknown>;
   readonly #prelude: string;
+  readonly #launch: NonNullable<HomeserverOptions["launch"]>;
   #process: ChildProcess | undefined;
   #users = 0;
 
@@ -52,6 +58,7 @@ export class Homeserver {
     this.folder = folder;
     this.#python = python;
     this.#prelude = options.prelude ?? "";
+    this.#launch = options.launch ?? {};
     this.name = `localhost:${ports.federation}`;
     this.base = `http://127.0.0.1:${ports.client}`;
     this.#config = { ...federatingConfig(folder, options.media, ports), ...options.config };
@@ -77,8 +84,10 @@ export class Homeserver {
     const output = await open(join(this.folder, "output"), "a");
     const program = `${this.#prelude}\nfrom synapse.app.homeserver import main\nmain()`;
     const words = ["-c", program, "-c", "homeserver.yaml"];
-    const child = spawn(this.#python, words, {
+    const [command = "", ...first] = this.#launch.command ?? [this.#python];
+    const child = spawn(command, [...first, ...words], {
       cwd: this.folder,
+      env: { ...process.env, ...this.#launch.variables },
       stdio: ["ignore", output.fd, output.fd],
     });
     await output.close();

@@ -1,0 +1,100 @@
+// While S3 is slow or away, Synapse answers others as quickly as with its media on a plain directory.
+import { randomBytes } from "node:crypto";
+import { setTimeout as pause } from "node:timers/promises";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { sha256 } from "../support/synapse/gated-bucket.ts";
+import type { Homeserver } from "../support/synapse/homeserver.ts";
+import type { MatrixUser, Medium } from "../support/synapse/matrix-user.ts";
+import { noisePng } from "../support/synapse/noise-png.ts";
+import { type Answers, ReactorWatch } from "../support/synapse/reactor-watch.ts";
+import { Site } from "../support/synapse/site.ts";
+
+/** The bar, ms; a machine that runs other tests is slow by itself, which the plain directory shows. */
+const P99_MS = 100;
+const NOISE = 3;
+/** Other tests come and go; what holds up the reactor does so each time. */
+const TRIES = 3;
+/** Between two downloads or uploads, ms: Synapse is used, not saturated. */
+const PACE_MS = { download: 50, upload: 200 };
+
+let site: Site;
+
+beforeAll(async () => {
+  site = await Site.start({ server: "loopback" });
+});
+
+afterAll(async () => {
+  await site?.stop();
+});
+
+/** A user of a homeserver, with media whose bytes are on the local disk. */
+interface Caller {
+  readonly server: Homeserver;
+  readonly user: MatrixUser;
+  readonly media: ReadonlyMap<Medium, string>;
+}
+
+async function callerOf(server: Homeserver): Promise<Caller> {
+  const user = await server.register();
+  const media = new Map<Medium, string>();
+  for (let i = 0; i < 10; i += 1) {
+    const content = randomBytes(200_000);
+    media.set(await user.upload(content), sha256(content));
+  }
+  return { server, user, media };
+}
+
+/** Ten uploads, half of them pictures, while cached media are downloaded over and over. */
+async function work({ user, media }: Caller): Promise<void> {
+  const done = new AbortController();
+  const download = async (): Promise<void> => {
+    while (!done.signal.aborted) {
+      for (const [medium, digest] of media) {
+        expect(sha256(await user.download(medium))).toBe(digest);
+        await pause(PACE_MS.download);
+      }
+    }
+  };
+  const upload = async (): Promise<void> => {
+    for (let i = 0; i < 10; i += 1) {
+      if (i % 2 === 0) await user.upload(noisePng(600, 400), "image/png");
+      else await user.upload(randomBytes(500_000));
+      await pause(PACE_MS.upload);
+    }
+  };
+  await Promise.all([upload().finally(() => done.abort()), download()]);
+}
+
+async function measure(caller: Caller): Promise<Answers> {
+  return ReactorWatch.during(caller.server, async () => work(caller));
+}
+
+test("a slow or absent S3 does not keep Synapse from answering", async () => {
+  const { gate } = site.bucket;
+  const home = await callerOf(site.home);
+  await site.daemon.settled();
+  const plain = await measure(await callerOf(site.remote));
+  const bar = Math.max(P99_MS, NOISE * plain.p99);
+  const told = [`plain directory ${JSON.stringify(plain)}`];
+  const expectQuick = async (what: string): Promise<void> => {
+    let best = await measure(home);
+    told.push(`${what} ${JSON.stringify(best)}`);
+    for (let tries = 1; tries < TRIES && best.p99 >= bar; tries += 1) {
+      best = await measure(home);
+      told.push(`  again ${JSON.stringify(best)}`);
+    }
+    expect(best.p99, told.join("\n")).toBeLessThan(bar);
+  };
+  await expectQuick("mount, S3 answers at once");
+  await gate.setLatency(500);
+  await expectQuick("mount, S3 answers after 500 ms");
+  await gate.setLatency(5000);
+  await expectQuick("mount, S3 answers after 5 s");
+  await gate.setLatency(0);
+  await gate.refuse();
+  await expectQuick("mount, S3 refuses connections");
+  await gate.accept();
+  process.stdout.write(`answers of Synapse's reactor, ms:\n${told.join("\n")}\n`);
+  expect(await site.home.trouble()).toEqual([]);
+  await site.daemon.settled();
+});

@@ -40,8 +40,8 @@ def _installed_version(python: pathlib.Path) -> str | None:
 
 
 def _can_preview(python: pathlib.Path) -> bool:
-    """URL previews need lxml, an extra; so this is false too when nothing is installed."""
-    done = subprocess.run([python, "-c", "import lxml, synapse"], capture_output=True, check=False)
+    """URL previews need beautifulsoup4, an extra; so this is false too when nothing is installed."""
+    done = subprocess.run([python, "-c", "import bs4, synapse"], capture_output=True, check=False)
     return done.returncode == 0
 
 

@@ -15,8 +15,6 @@ _PACKAGES = (
     "psycopg2-binary==2.9.13",
     "txredisapi==1.5.0",
     "hiredis==3.5.0",
-    "beautifulsoup4==4.15.0",
-    "soupsieve==4.1.2",
 )
 
 

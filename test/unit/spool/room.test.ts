@@ -17,6 +17,7 @@ test("files that the kernel lets grow beyond the spool are told once, while they
     minFree: { bytes: 0 },
     waitMs: 1000,
     openBytes: () => grown,
+    failingSinceMs: () => undefined,
   });
   room.opened();
   onTestFinished(() => room.stop());

@@ -1,5 +1,6 @@
 // Which ready operation starts when.
 import { log } from "../log.ts";
+import { GiveWay } from "./give-way.ts";
 import { begin, type Operation } from "./operation.ts";
 import { ReadyHeap } from "./ready-heap.ts";
 
@@ -10,6 +11,8 @@ export interface SchedulerHost {
   hasFailed(operation: Operation): boolean;
   /** Whether what was not tried yet comes first: others have told all that they can. */
   prefersUntried(): boolean;
+  /** Whether anyone waits for work of the queue to be done. */
+  isAwaited(): boolean;
   /** Whether nothing speaks against starting it now. */
   mayStart(operation: Operation): boolean;
   /** Resolves when readers no longer need what the operation replaces; undefined: it replaces nothing. */
@@ -24,27 +27,15 @@ const PATIENT_READER_MS = 50;
 /** Operations that are done in the bucket and wait for the journal: more of them hold up the rest. */
 const MOST_ENDING = 256;
 
-/** Somebody adds to the queue, one call after the other, who waits longer the more this process has to do beside. */
-const BUSY_MS = 30;
-/** Copies and deletes under way meanwhile: enough for some hundred a second. */
-const FEW_LIGHT = 4;
-/** After so long the queue is worked off whoever waits. */
-const LONGEST_YIELD_MS = 2000;
-
 /** Places that an operation takes: copies and deletes move no bytes over this host's network. */
 function placesFor({ record }: Operation): number {
   return record.kind === "put" ? 2 : 1;
 }
 
-function isLight(operation: Operation): boolean {
-  return operation.record.kind !== "put";
-}
-
 /**
- * At most `concurrency` uploads, or twice as many copies and deletes, run, smallest seq first. While callers come one
- * after the other, few copies and deletes do, since each takes as much of this thread as the call that made it: `rm -rf`
- * of 1,000 files took twice as long. While one is prepared it can still be cancelled; when its readers are done it starts
- * at once, even above the limit, because new readers may come.
+ * At most `concurrency` uploads, or twice as many copies and deletes, run, smallest seq first; fewer while they give way to
+ * callers. While one is prepared it can still be cancelled; when its readers are done it starts at once, even above the
+ * limit, because new readers may come.
  */
 export class QueueScheduler {
   readonly #concurrency: number;
@@ -53,13 +44,7 @@ export class QueueScheduler {
   readonly #failed = new ReadyHeap();
   readonly #preparing = new Set<Operation>();
   readonly #running = new Map<Operation, Promise<void>>();
-  /** Copies and deletes that are ready and give way to callers. */
-  readonly #yielding = new ReadyHeap();
-  #light = 0;
-  /** When the newest operation was made, and the first that gave way, in ms since the epoch. */
-  #newestMs = 0;
-  #yieldedMs: number | undefined;
-  #quiet: NodeJS.Timeout | undefined;
+  readonly #giveWay: GiveWay;
   /** Places taken, of twice the concurrency. */
   #taken = 0;
   #ending = 0;
@@ -68,6 +53,10 @@ export class QueueScheduler {
   constructor(concurrency: number, host: SchedulerHost) {
     this.#concurrency = concurrency;
     this.#host = host;
+    this.#giveWay = new GiveWay({
+      isAwaited: () => host.isAwaited(),
+      wake: () => this.pump(),
+    });
   }
 
   /** Operations under way. */
@@ -77,20 +66,17 @@ export class QueueScheduler {
 
   /** Something about the operation changed: it may be ready. */
   offer(operation: Operation): void {
-    this.#newestMs = Math.max(this.#newestMs, operation.since);
+    this.#giveWay.made(operation);
     this.#push(operation);
   }
 
   /** Starts what may start. */
   pump(): void {
-    this.#endYield();
+    for (const operation of this.#giveWay.released()) this.#push(operation);
     while (this.#open) {
       const operation = this.#next();
       if (operation === undefined) return;
-      if (isLight(operation) && this.#light >= FEW_LIGHT && this.#isYielding) {
-        this.#yield(operation);
-        continue;
-      }
+      if (this.#giveWay.delays(operation)) continue;
       const places = 2 * Math.min(this.#concurrency, this.#host.limit());
       if (this.#taken + placesFor(operation) > places) {
         this.#push(operation);
@@ -110,8 +96,7 @@ export class QueueScheduler {
   /** Starts nothing more; resolves when nothing is under way. */
   async stop(): Promise<void> {
     this.#open = false;
-    this.#yielding.clear();
-    clearTimeout(this.#quiet);
+    this.#giveWay.stop();
     await Promise.all(this.#running.values());
   }
 
@@ -141,48 +126,15 @@ export class QueueScheduler {
   /** Takes the operation's places; returns what gives them back, once. */
   #take(operation: Operation): () => void {
     const places = placesFor(operation);
-    const light = isLight(operation) ? 1 : 0;
+    const end = this.#giveWay.start(operation);
     let isTaken = true;
     this.#taken += places;
-    this.#light += light;
     return () => {
       if (!isTaken) return;
       isTaken = false;
       this.#taken -= places;
-      this.#light -= light;
+      end();
     };
-  }
-
-  /** Whether copies and deletes give way to callers. */
-  get #isYielding(): boolean {
-    const now = Date.now();
-    if (now - this.#newestMs >= BUSY_MS) return false;
-    return this.#yieldedMs === undefined || now - this.#yieldedMs < LONGEST_YIELD_MS;
-  }
-
-  #yield(operation: Operation): void {
-    this.#yieldedMs ??= Date.now();
-    this.#yielding.push(operation);
-    this.#lookAgain();
-  }
-
-  #lookAgain(): void {
-    this.#quiet ??= setTimeout(() => {
-      this.#quiet = undefined;
-      this.pump();
-      if (this.#yielding.size > 0) this.#lookAgain();
-    }, BUSY_MS);
-  }
-
-  /** Brings back what gave way: as many as may start now. */
-  #endYield(): void {
-    let room = this.#isYielding ? FEW_LIGHT - this.#light : Infinity;
-    for (; room > 0; room -= 1) {
-      const operation = this.#yielding.pop();
-      if (operation === undefined) break;
-      this.#push(operation);
-    }
-    if (Date.now() - this.#newestMs >= BUSY_MS) this.#yieldedMs = undefined;
   }
 
   #push(operation: Operation): void {

@@ -66,6 +66,7 @@ export class BackgroundUploadQueue implements UploadQueue {
       limit: () => this.#retries.outage.limit,
       hasFailed: (operation) => this.#retries.failure(operation) !== undefined,
       prefersUntried: () => this.#retries.outage.isOn,
+      isAwaited: () => this.#waiters.any,
       mayStart: (operation) => this.#mayStart(operation),
       prepare: (operation) => this.#prepare(operation),
       run: (operation, free) => this.#attempts.run(operation, free),

@@ -7,6 +7,7 @@ let seq = 0;
 const ends: (() => void)[] = [];
 const started: Operation[] = [];
 let scheduler: QueueScheduler;
+let isAwaited = false;
 
 function newOperation(kind: "delete" | "put"): Operation {
   seq += 1;
@@ -37,12 +38,14 @@ function add(kind: "delete" | "put" = "delete"): Operation {
 
 beforeEach(() => {
   vi.useFakeTimers();
+  isAwaited = false;
   started.length = 0;
   ends.length = 0;
   scheduler = new QueueScheduler(16, {
     limit: () => Infinity,
     hasFailed: () => false,
     prefersUntried: () => false,
+    isAwaited: () => isAwaited,
     mayStart: (operation) => !operation.running,
     prepare: () => undefined,
     run: (operation) => {
@@ -86,4 +89,28 @@ test("after two seconds deletes run whoever waits", async () => {
     await vi.advanceTimersByTimeAsync(10);
   }
   expect(started).toHaveLength(32);
+});
+
+test("while callers close files, two uploads run; when nobody does, all", async () => {
+  for (let i = 0; i < 12; i += 1) {
+    add("put");
+    vi.advanceTimersByTime(5);
+  }
+  expect(started).toHaveLength(2);
+  await vi.advanceTimersByTimeAsync(60);
+  expect(started).toHaveLength(12);
+});
+
+test("uploads of files that are closed now and then start at once", async () => {
+  for (let i = 0; i < 12; i += 1) {
+    add("put");
+    await vi.advanceTimersByTimeAsync(16);
+  }
+  expect(started).toHaveLength(12);
+});
+
+test("uploads do not give way when someone waits for the queue", () => {
+  isAwaited = true;
+  for (let i = 0; i < 12; i += 1) add("put");
+  expect(started).toHaveLength(12);
 });

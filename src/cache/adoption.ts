@@ -30,7 +30,7 @@ export class Adoption {
   }
 
   /** Contract: BlockCache.adopt, for versions with bytes and an ETag. */
-  async adopt(version: ObjectVersion, path: string): Promise<boolean> {
+  async adopt(version: ObjectVersion, path: string, crc32?: number): Promise<boolean> {
     const { registry, context } = this.options;
     const id = objectId(version);
     if (!context.mayWrite()) return false;
@@ -49,7 +49,11 @@ export class Adoption {
     }
     if (file === undefined) return false;
     this.count(file);
-    this.checksum(file);
+    if (crc32 !== undefined && file.present.length === 1) {
+      file.checksums[0] = crc32;
+      registry.record(file);
+      if (file.isIdle) registry.settled(file);
+    } else this.checksum(file);
     return true;
   }
 

@@ -18,8 +18,11 @@ export interface ObjectVersion {
 export interface BlockCache {
   /** A use of a version, counted until released; synchronous, touches no disk. */
   use(version: ObjectVersion): CachedObject;
-  /** Makes the plain file at `path` (exactly the version's bytes) cache content without copying it: renamed on the same device, else dropped. Resolves to whether it was taken; the caller's path is gone then. */
-  adopt(version: ObjectVersion, path: string): Promise<boolean>;
+  /**
+   * Makes the plain file at `path` (exactly the version's bytes, with that CRC-32 if it is known) cache content without
+   * copying it: renamed on the same device, else dropped. Resolves to whether it was taken; the caller's path is gone then.
+   */
+  adopt(version: ObjectVersion, path: string, crc32?: number): Promise<boolean>;
   /** Forgets a version (deleted or replaced); open uses keep what they have. */
   drop(version: ObjectVersion): void;
   status(): CacheStatus;

@@ -11,6 +11,8 @@ export class BlockFiller {
   private readonly context: CacheContext;
   private readonly assemblies = new Map<number, BlockAssembly>();
   private fd: Promise<number> | undefined;
+  /** Past the page cache. */
+  private directFd: Promise<number | undefined> | undefined;
 
   constructor(file: CachedFile, context: CacheContext) {
     this.file = file;
@@ -23,14 +25,10 @@ export class BlockFiller {
       if (assembly.isReserved) this.context.room.release(assembly.length);
     }
     this.assemblies.clear();
-    const { fd } = this;
+    this.close(this.fd);
     this.fd = undefined;
-    // a descriptor of a cache file has nothing to lose
-    if (fd !== undefined) {
-      this.context.track(
-        fd.then(async (open) => this.context.io.close(open)).catch(() => undefined),
-      );
-    }
+    this.close(this.directFd);
+    this.directFd = undefined;
   }
 
   /** The work that will have written `data`; undefined when it is dropped. */
@@ -57,19 +55,19 @@ export class BlockFiller {
 
   /** Writes what an assembly has until it has no more; never rejects. */
   private async fill(block: number, assembly: BlockAssembly): Promise<void> {
-    const { room, budget, io } = this.context;
+    const { room, budget } = this.context;
     let inFlight = 0;
     try {
       await this.context.writable(this.file.id);
       assembly.isReserved ||= await room.reserve(assembly.length, this.file.id);
       if (!assembly.isReserved || this.file.isGone) throw new Dropped();
       this.file.wasWritten = true;
-      this.fd ??= io.open(this.file.path, constants.O_RDWR | constants.O_CREAT);
+      this.fd ??= this.context.io.open(this.file.path, constants.O_RDWR | constants.O_CREAT);
       const fd = await this.fd;
       while (assembly.hasMore) {
         const { chunks, offset, bytes } = assembly.take();
         inFlight = bytes;
-        await io.write(fd, chunks, block * BLOCK_SIZE + offset);
+        await this.put(fd, block, offset, chunks);
         budget.give(bytes);
         inFlight = 0;
       }
@@ -81,11 +79,39 @@ export class BlockFiller {
       if (assembly.isReserved) room.release(assembly.length);
       if (!(error instanceof Dropped)) {
         this.fd = undefined;
+        this.directFd = undefined;
         this.context.failed(error);
       }
     } finally {
       assembly.writing = undefined;
     }
+  }
+
+  private async put(
+    fd: number,
+    block: number,
+    offset: number,
+    chunks: readonly Uint8Array[],
+  ): Promise<void> {
+    const { io, direct, budget } = this.context;
+    const position = block * BLOCK_SIZE + offset;
+    if (budget.isRelaxed && direct.suits(this.file.size, offset, chunks)) {
+      const directFd = await (this.directFd ??= direct.open(this.file.path));
+      if (directFd !== undefined && (await direct.write(directFd, chunks, position))) return;
+    }
+    await io.write(fd, chunks, position);
+  }
+
+  private close(fd: Promise<number | undefined> | undefined): void {
+    if (fd === undefined) return;
+    const closing = fd.then(async (open) => open !== undefined && this.context.io.close(open));
+    // a descriptor of a cache file has nothing to lose
+    this.context.track(
+      closing.then(
+        () => undefined,
+        () => undefined,
+      ),
+    );
   }
 
   private finish(block: number, assembly: BlockAssembly): void {

@@ -1,6 +1,7 @@
 // What the files of a cache share: the disk, the room on it, and the cache that has to hear of what happened.
 import type { CachedFile } from "./cached-file.ts";
 import type { CatalogueEntry } from "./catalogue.ts";
+import type { DirectWrites } from "./direct-writes.ts";
 import type { DiskIo } from "./disk-io.ts";
 import type { ObjectId } from "./object-record.ts";
 import type { Room } from "./room.ts";
@@ -11,6 +12,7 @@ export interface CacheContext {
   readonly io: DiskIo;
   readonly room: Room;
   readonly budget: WriteBudget;
+  readonly direct: DirectWrites;
   /** Resolves once what was at the path of `id` before is out of the way. */
   readable(id: ObjectId): Promise<void>;
   /** Moreover once it is known what is cached, and the directory is there. */

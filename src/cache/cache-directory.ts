@@ -8,6 +8,7 @@ import type { CacheContext } from "./cache-context.ts";
 import { CachedFile } from "./cached-file.ts";
 import { CachedUse, type HitCounter } from "./cached-use.ts";
 import type { DiskCacheOptions } from "./cache-options.ts";
+import { DirectWrites } from "./direct-writes.ts";
 import { DiskFailure } from "./disk-failure.ts";
 import type { DiskIo } from "./disk-io.ts";
 import { evictFile, type Evictor } from "./evict-file.ts";
@@ -101,8 +102,8 @@ export class CacheDirectory {
     return new CachedUse(version, file, this.options.counter, (read) => this.verifyAhead(read));
   }
 
-  async adopt(version: ObjectVersion, path: string): Promise<boolean> {
-    return this.adoption.adopt(version, path);
+  async adopt(version: ObjectVersion, path: string, crc32?: number): Promise<boolean> {
+    return this.adoption.adopt(version, path, crc32);
   }
 
   drop(version: ObjectVersion): void {
@@ -176,6 +177,7 @@ export class CacheDirectory {
     return {
       io: this.options.io,
       room: this.room,
+      direct: new DirectWrites(this.options.io, this.options.addressOf),
       budget: new WriteBudget(this.options.writeBudgetBytes ?? DEFAULT_WRITE_BUDGET_BYTES),
       readable: async (id) => files.settled(id),
       writable: async (id) => {

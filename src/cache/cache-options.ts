@@ -9,6 +9,8 @@ export interface DiskCacheOptions {
   readonly minFreeBytes: number;
   /** Frees a range of an open file and resolves to true, or to false where the disk cannot; without it large objects go whole. */
   readonly punchHole?: (fd: number, offset: number, length: number) => Promise<boolean>;
+  /** Tells where memory starts; without it large objects are written through the page cache. */
+  readonly addressOf?: (memory: Uint8Array) => bigint;
   /** What may wait for the disk in memory; 64 MiB. */
   readonly writeBudgetBytes?: number;
   /** Descriptors kept for objects that nobody uses; 512. */

@@ -41,9 +41,9 @@ class DiskBlockCache implements BlockCache {
     return this.directory.use(version);
   }
 
-  async adopt(version: ObjectVersion, path: string): Promise<boolean> {
+  async adopt(version: ObjectVersion, path: string, crc32?: number): Promise<boolean> {
     if (version.size === 0 || version.etag === "") return false;
-    return (await this.directory?.adopt(version, path)) ?? false;
+    return (await this.directory?.adopt(version, path, crc32)) ?? false;
   }
 
   drop(version: ObjectVersion): void {

@@ -16,6 +16,11 @@ export class WriteBudget {
     return true;
   }
 
+  /** Whether the disk keeps up: a slower one is left to the kernel, which has more memory for what waits. */
+  get isRelaxed(): boolean {
+    return this.inFlight <= this.limitBytes / 2;
+  }
+
   give(bytes: number): void {
     this.inFlight -= bytes;
   }

@@ -1,12 +1,13 @@
 // The composition root: the only file that puts implementations together.
-import type { KeyMap } from "../fs/core-options.ts";
+import type { CoreOptions, KeyMap } from "../fs/core-options.ts";
 import { S3FileSystem } from "../fs/s3-file-system.ts";
 import { untilAborted } from "../fs/until-aborted.ts";
 import { mountAdapter } from "../fuse/mount-adapter.ts";
 import { type LocalPart, openLocal } from "../local/open-local.ts";
 import type { MountOptions } from "../options/mount-options.ts";
 import { FsError } from "../posix/errno.ts";
-import { loadSystemCalls } from "../posix/syscalls.ts";
+import { pageAllocator } from "../posix/page-aligned.ts";
+import { loadSystemCalls, type SystemCalls } from "../posix/syscalls.ts";
 import { keyOfPath, pathOfKey } from "../s3/object-key.ts";
 import { S3ObjectStore } from "../s3/s3-object-store.ts";
 import { Quarantine } from "../spool/quarantine.ts";
@@ -108,7 +109,7 @@ async function openParts(
     spool,
     queue,
     keys,
-    options: { ...options.fs, memoryLimit: options.cache.memoryLimitBytes },
+    options: coreOptions(options, system),
   });
   const stop = async (): Promise<void> => {
     await fileSystem.stop();
@@ -133,6 +134,11 @@ async function openParts(
       for (const part of parts) await part.close();
     },
   };
+}
+
+function coreOptions({ fs, cache }: MountOptions, system: SystemCalls | undefined): CoreOptions {
+  const memory = { memoryLimit: cache.memoryLimitBytes };
+  return { ...fs, ...memory, ...(system ? { allocate: pageAllocator(system) } : {}) };
 }
 
 function keysBelow(prefix: string): KeyMap {

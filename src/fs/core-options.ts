@@ -1,4 +1,5 @@
 // What the core needs to know of the mount's options, and how it sees keys.
+import type { AllocateMemory } from "../posix/page-aligned.ts";
 import type { ObjectKey } from "../s3/object-store.ts";
 
 export interface CoreOptions {
@@ -26,6 +27,8 @@ export interface CoreOptions {
   readonly directoryMarkers: boolean;
   /** Bytes of buffers for reading, all files together. */
   readonly memoryLimit: number;
+  /** Where that memory comes from; anywhere without. */
+  readonly allocate?: AllocateMemory;
 }
 
 /** Paths of the mount to keys of the bucket and back. */

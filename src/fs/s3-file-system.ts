@@ -103,7 +103,7 @@ export class S3FileSystem implements FileSystem {
     this.#listings = listings;
     const sessions = this.#sessions;
     const reads = new OpenReads();
-    const readers = new ObjectReaders(store, cache, options.memoryLimit);
+    const readers = new ObjectReaders(store, cache, options);
     const lingering = new LingeringFiles(queue, options.publishDelayMs);
     this.#lingering = lingering;
     const publisher = new Publisher(

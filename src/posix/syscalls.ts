@@ -55,6 +55,8 @@ export interface SystemCalls extends DescriptorCalls, AttributeCalls {
   /** Takes or drops a lock on an open file without waiting; false when another holds it. */
   flock(fd: number, operation: number): boolean;
   umount2(path: string, flags: number): Promise<void>;
+  /** Where the memory starts. */
+  addressOf(memory: Uint8Array): bigint;
   /** Gives free memory of malloc(3) back to the system; nothing where the C library cannot (musl). */
   trimMemory(): Promise<void>;
   /** Sends one datagram to the unix socket at `path`; a leading "@" means the abstract namespace. */
@@ -116,6 +118,7 @@ async function bind(): Promise<SystemCalls> {
     ...bindDatagram(libc, caller),
     ...bindAttributeCalls(libc, caller),
     ...bindDescriptorCalls(koffi, libc, caller),
+    addressOf: (memory) => koffi.address(memory),
     trimMemory: bindTrim(libc, caller),
   };
 }

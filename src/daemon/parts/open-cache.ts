@@ -26,7 +26,9 @@ export async function openCache(
     limitBytes: Math.min(limitBytes, Math.floor(size * CACHE_SHARE)),
     minFreeBytes: "bytes" in minFree ? minFree.bytes : Math.floor(size * minFree.fraction),
     maxIdleFiles: Math.min(MOST_IDLE_FILES, Math.ceil((await descriptorLimit()) / 8)),
-    ...(system ? { punchHole: holePuncher(system) } : {}),
+    ...(system
+      ? { punchHole: holePuncher(system), addressOf: (memory) => system.addressOf(memory) }
+      : {}),
     ...(bootId === undefined ? {} : { bootId }),
   });
 }

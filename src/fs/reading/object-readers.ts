@@ -2,6 +2,7 @@
 import { BLOCK_SIZE, type BlockCache, type ObjectVersion } from "../../cache/block-cache.ts";
 import type { ObjectStore } from "../../s3/object-store.ts";
 import { log } from "../../log.ts";
+import type { CoreOptions } from "../core-options.ts";
 import { MemoryBudget } from "./memory-budget.ts";
 import { ObjectReader } from "./object-reader.ts";
 import { type ReadMemory, WHOLE_OBJECT } from "./object-segments.ts";
@@ -18,12 +19,16 @@ export class ObjectReaders {
   readonly #cache: BlockCache;
   readonly #memory: ReadMemory;
 
-  constructor(store: ObjectStore, cache: BlockCache, memoryLimit: number) {
+  constructor(
+    store: ObjectStore,
+    cache: BlockCache,
+    { memoryLimit, allocate }: Pick<CoreOptions, "memoryLimit" | "allocate">,
+  ) {
     this.#store = store;
     this.#cache = cache;
     this.#memory = {
       budget: new MemoryBudget(memoryLimit),
-      buffers: new ReadBuffers(BLOCK_SIZE, memoryLimit + WHOLE_OBJECT),
+      buffers: new ReadBuffers(BLOCK_SIZE, memoryLimit + WHOLE_OBJECT, allocate),
     };
   }
 

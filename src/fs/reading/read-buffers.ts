@@ -1,6 +1,7 @@
 // Memory of reads, used again and again: what is left to the garbage collector makes it run over the whole heap for every
 // 64 MB that were read.
 import { debuglog } from "node:util";
+import type { AllocateMemory } from "../../posix/page-aligned.ts";
 
 /** Milliseconds after which memory that nobody reads into is given back to the system. */
 const IDLE_MS = 2000;
@@ -8,8 +9,11 @@ const IDLE_MS = 2000;
 /** NODE_DEBUG=pailfs-poison: tests then see who still looks at memory that was given back. */
 const isPoisoned = debuglog("pailfs-poison").enabled;
 
+const allocateAnywhere: AllocateMemory = (bytes) => Buffer.allocUnsafeSlow(bytes);
+
 /** Buffers of whole units; others are made for the occasion. */
 export class ReadBuffers {
+  readonly #allocate: AllocateMemory;
   readonly #unit: number;
   readonly #limit: number;
   /** Bytes that were taken and not given back. */
@@ -24,7 +28,8 @@ export class ReadBuffers {
   #isCounting = false;
 
   /** In bytes: the `unit`, and `limit` up to which buffers in use and those kept for the next reader may grow. */
-  constructor(unit: number, limit: number) {
+  constructor(unit: number, limit: number, allocate: AllocateMemory = allocateAnywhere) {
+    this.#allocate = allocate;
     this.#unit = unit;
     this.#limit = limit;
   }
@@ -36,7 +41,7 @@ export class ReadBuffers {
     const spare = this.#spare.get(bytes)?.pop();
     if (spare !== undefined) this.#kept -= bytes;
     this.#dropSpare();
-    return spare ?? Buffer.allocUnsafeSlow(bytes);
+    return spare ?? this.#allocate(bytes);
   }
 
   /** A number for this turn of the event loop, another one in the next. */

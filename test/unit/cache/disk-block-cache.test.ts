@@ -1,8 +1,10 @@
+import { constants } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { setLogLevel } from "../../../src/log.ts";
 import { BLOCK_SIZE } from "../../../src/cache/block-cache.ts";
 import { type DiskIo, nodeDiskIo } from "../../../src/cache/disk-io.ts";
+import { pageAllocator } from "../../../src/posix/page-aligned.ts";
 import { loadSystemCalls } from "../../../src/posix/syscalls.ts";
 import { bytesOf, CacheFixture, fill, isCached, MIB, readAll, version } from "./cache-fixture.ts";
 
@@ -192,3 +194,76 @@ test("room is made for the reserve of the disk", async () => {
     vi.restoreAllMocks();
   }
 });
+
+/** Writes a large object from memory that starts `shift` bytes behind a page, and reads it again; tells how many opens were direct. */
+async function fillLarge(io: Partial<DiskIo>, shift = 0): Promise<number> {
+  const system = await loadSystemCalls();
+  if (system === undefined) throw new Error("koffi is not there");
+  let direct = 0;
+  const disk: DiskIo = { ...nodeDiskIo, ...io };
+  const spy: DiskIo = {
+    ...disk,
+    open: async (path, flags) => {
+      if ((flags & constants.O_DIRECT) !== 0) direct += 1;
+      return disk.open(path, flags);
+    },
+  };
+  const cache = await fixture.open({ io: spy, addressOf: (memory) => system.addressOf(memory) });
+  const object = version("large", 33 * BLOCK_SIZE + 5);
+  const memory = pageAllocator(system)(BLOCK_SIZE + shift).subarray(shift);
+  const use = cache.use(object);
+  for (let at = 0; at < object.size; at += BLOCK_SIZE) {
+    const bytes = bytesOf(object, at, Math.min(at + BLOCK_SIZE, object.size));
+    memory.set(bytes);
+    await use.write(at, memory.subarray(0, bytes.length));
+  }
+  use.release();
+  expect((await readAll(cache, object))?.equals(bytesOf(object))).toBe(true);
+  const [file = ""] = await fixture.objectFiles();
+  expect((await readFile(file)).equals(bytesOf(object))).toBe(true);
+  return direct;
+}
+
+test("whole blocks of a large object go past the page cache, by one descriptor", async () => {
+  const direct = new Set<number>();
+  let written = 0;
+  const count = await fillLarge({
+    open: async (path, flags) => {
+      const fd = await nodeDiskIo.open(path, flags);
+      if ((flags & constants.O_DIRECT) !== 0) direct.add(fd);
+      return fd;
+    },
+    write: async (fd, chunks, position) => {
+      if (direct.has(fd)) written += chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+      await nodeDiskIo.write(fd, chunks, position);
+    },
+  });
+  expect(count).toBe(1);
+  expect(written).toBe(33 * BLOCK_SIZE);
+});
+
+test("memory that does not start at a page is written through the page cache", async () => {
+  expect(await fillLarge({}, 8)).toBe(0);
+});
+
+test.each(["open", "write"] as const)(
+  "a disk that refuses O_DIRECT at %s is written through the page cache, and asked once",
+  async (call) => {
+    const refusal = Object.assign(new Error("EINVAL"), { code: "EINVAL", errno: -22 });
+    let direct = -1;
+    const count = await fillLarge({
+      open: async (path, flags) => {
+        const isDirect = (flags & constants.O_DIRECT) !== 0;
+        if (isDirect && call === "open") throw refusal;
+        const fd = await nodeDiskIo.open(path, flags);
+        if (isDirect) direct = fd;
+        return fd;
+      },
+      write: async (fd, chunks, position) => {
+        if (fd === direct) throw refusal;
+        await nodeDiskIo.write(fd, chunks, position);
+      },
+    });
+    expect(count).toBe(1);
+  },
+);

@@ -5,29 +5,34 @@ import { promisify } from "node:util";
 import { FsError, toSystemFsError } from "../posix/errno.ts";
 import { md5OfFile } from "./md5-worker.ts";
 import type { ByteRange, UploadSource } from "./object-store.ts";
+import { SMALL_FILE_BYTES, smallFileSource } from "./small-file-source.ts";
 
 const read = promisify(readCallback);
 
 // small enough to leave often, large enough for few system calls
 const chunkBytes = 256 * 1024;
-// 0.2 ms of MD5, about what asking a worker costs
-const inlineBytes = 128 * 1024;
 
 /**
  * Bytes [0, size) of an open file. The descriptor stays the caller's, who keeps it open until every promise and
  * iteration of the source has ended. Rejects with an FsError when the file cannot be read or has become shorter.
  */
 export function fileUploadSource(fd: number, size: number): UploadSource {
+  if (size <= SMALL_FILE_BYTES) return smallFileSource(size, (buffer) => readWhole(fd, buffer));
   return {
     size,
     read: (range) => readChunks(fd, range),
-    md5: async (range) => {
-      if (range.end - range.start > inlineBytes) return md5OfFile(fd, range);
-      const hash = createHash("md5");
-      for await (const chunk of readChunks(fd, range)) hash.update(chunk);
-      return hash.digest();
-    },
+    md5: async (range) => md5OfFile(fd, range),
   };
+}
+
+async function readWhole(fd: number, buffer: Buffer): Promise<number> {
+  let filled = 0;
+  while (filled < buffer.length) {
+    const { bytesRead } = await readAt(fd, buffer.subarray(filled), filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return filled;
 }
 
 async function* readChunks(fd: number, range: ByteRange): AsyncGenerator<Uint8Array> {

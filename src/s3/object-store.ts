@@ -77,6 +77,10 @@ export interface UploadSource {
   read(range: ByteRange): AsyncIterable<Uint8Array>;
   /** MD5 of [start, end), 16 bytes, computed off the main thread. */
   md5(range: ByteRange): Promise<Uint8Array>;
+  /** CRC-32 of all bytes, where it costs no pass of its own. */
+  crc32?(): number | undefined;
+  /** All bytes are where they were to go, and no pass goes on: memory that was lent may be used again. */
+  release?(): void;
 }
 
 export interface PutOptions extends CallOptions {

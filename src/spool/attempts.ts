@@ -90,7 +90,7 @@ export class Attempts {
     const { record } = operation;
     if (record.kind === "put" && outcome.kind === "uploaded") {
       // who waited for the queue finds the bytes in the cache
-      await staged.uploaded(record, outcome.etag);
+      await staged.uploaded(record, outcome.etag, outcome.crc32);
     }
     this.#parts.done(operation);
   }

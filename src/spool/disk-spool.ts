@@ -1,15 +1,17 @@
 // Staged files as plain files of one directory.
-import { type FileHandle, mkdir, open, readdir, stat, unlink } from "node:fs/promises";
+import { mkdir, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { log } from "../log.ts";
 import { Errno, errnoOf, FsError, toSystemFsError } from "../posix/errno.ts";
 import type { SystemCalls } from "../posix/syscalls.ts";
 import { copyBytes, reflink } from "./copy-bytes.ts";
 import { DirectorySync } from "./directory-sync.ts";
-import { type OpenFileHost, OpenStagedFile } from "./open-staged-file.ts";
+import { closeFile, IdleFiles } from "./idle-files.ts";
+import { findLeftovers } from "./leftovers.ts";
+import { type OpenFileHost, openStaged, OpenStagedFile } from "./open-staged-file.ts";
 import { quarantineFile } from "./quarantine.ts";
 import { Room, type RoomOptions } from "./room.ts";
-import { type NewFile, SpareFiles, STAGED_ID } from "./spare-files.ts";
+import { type NewFile, SpareFiles } from "./spare-files.ts";
 import type { StagedFile } from "./spool.ts";
 import type { QuarantineNote, StagedFiles } from "./staged-files.ts";
 
@@ -28,11 +30,12 @@ export interface DiskSpoolOptions {
   readonly system?: SystemCalls | undefined;
   /** Empty files kept ready for create(); 16 by default. */
   readonly spares?: number;
+  /** Descriptors kept for uploads to come; 32 by default. */
+  readonly idle?: number;
 }
 
 /** st_blocks counts these (stat(2)). */
 const STAT_BLOCK = 512;
-const STATS_AT_ONCE = 64;
 
 /**
  * A file is in #open while anyone uses it and in #closed (with its disk bytes) otherwise, so that the sum of both is
@@ -50,6 +53,8 @@ export class DiskSpool implements StagedFiles {
   readonly #open = new Map<string, OpenStagedFile>();
   readonly #opening = new Map<string, Promise<OpenStagedFile>>();
   readonly #closed = new Map<string, number>();
+  /** Of #closed those that still have a descriptor. */
+  readonly #idle: IdleFiles;
   readonly #retained = new Map<string, number>();
   readonly #discarded = new Set<string>();
   /** Open files whose path is gone: they belong to no one's count once closed. */
@@ -65,6 +70,7 @@ export class DiskSpool implements StagedFiles {
       unused: (file) => this.#close(file),
     };
     this.#sync = sync;
+    this.#idle = new IdleFiles(options.idle ?? 32);
     this.#spares = new SpareFiles(this.#directory, sync, options.spares ?? 16);
     this.room = new Room({
       directory: this.#directory,
@@ -161,6 +167,8 @@ export class DiskSpool implements StagedFiles {
   }
 
   async sizeOf(id: string): Promise<number | undefined> {
+    const file = this.#gone.has(id) ? undefined : (this.#open.get(id) ?? this.#idle.peek(id));
+    if (file !== undefined) return file.stat().size;
     try {
       return (await stat(this.path(id))).size;
     } catch (error) {
@@ -188,37 +196,20 @@ export class DiskSpool implements StagedFiles {
   /** Files in the directory that this run did not make; they count as staged from now on. Rejects with FsError. */
   async leftovers(): Promise<readonly { id: string; size: number }[]> {
     const spares = new Set(this.#spares.ids());
-    const found: { id: string; size: number }[] = [];
-    try {
-      const all = await readdir(this.#directory);
-      const foreign = all.filter((name) => !STAGED_ID.test(name));
-      // nobody's to delete but theirs who put them there
-      if (foreign.length > 0) log.warn("Left alone in %j: %j", this.#directory, foreign);
-      const ids = all.filter(
-        (id) =>
-          STAGED_ID.test(id) && !spares.has(id) && !this.#open.has(id) && !this.#closed.has(id),
-      );
-      for (let start = 0; start < ids.length; start += STATS_AT_ONCE) {
-        const stats = ids.slice(start, start + STATS_AT_ONCE).map(async (id) => {
-          // a delete or an adoption that a stop left under way may be done by now
-          const file = await stat(this.path(id)).catch(undefinedIfAbsent);
-          if (!file) return;
-          const { size, blocks } = file;
-          this.#closed.set(id, blocks * STAT_BLOCK);
-          this.room.found(blocks * STAT_BLOCK);
-          found.push({ id, size });
-        });
-        await Promise.all(stats);
-      }
-      return found;
-    } catch (error) {
-      throw toSystemFsError(error, "Cannot look through the spool");
+    const isKnown = (id: string): boolean =>
+      spares.has(id) || this.#open.has(id) || this.#closed.has(id);
+    const found = await findLeftovers(this.#directory, isKnown);
+    for (const { id, bytes } of found) {
+      this.#closed.set(id, bytes);
+      this.room.found(bytes);
     }
+    return found;
   }
 
   /** Removes unused spare files; descriptors of open uses stay. */
   async close(): Promise<void> {
     this.room.stop();
+    this.#idle.dropAll();
     for (const { id, handle } of await this.#spares.close()) {
       await handle.close();
       await unlink(this.path(id)).catch(() => undefined);
@@ -227,8 +218,18 @@ export class DiskSpool implements StagedFiles {
   }
 
   #adopt({ id, handle, entrySynced }: NewFile): OpenStagedFile {
-    const file = new OpenStagedFile({ id, handle, entrySynced, host: this.#host });
-    this.#open.set(id, file);
+    return this.#opened(new OpenStagedFile({ id, handle, entrySynced, host: this.#host }));
+  }
+
+  #reopen(file: OpenStagedFile): OpenStagedFile {
+    const bytes = this.#closed.get(file.id);
+    if (bytes !== undefined) this.room.reopened(bytes);
+    this.#closed.delete(file.id);
+    return this.#opened(file);
+  }
+
+  #opened(file: OpenStagedFile): OpenStagedFile {
+    this.#open.set(file.id, file);
     this.room.opened();
     return file;
   }
@@ -243,12 +244,12 @@ export class DiskSpool implements StagedFiles {
 
   async #openFile(id: string): Promise<OpenStagedFile> {
     try {
-      const handle = await openWhole(this.path(id));
-      const bytes = this.#closed.get(id);
-      if (bytes !== undefined) this.room.reopened(bytes);
-      this.#closed.delete(id);
+      const idle = this.#idle.take(id);
+      if (idle !== undefined) return this.#reopen(idle);
+      const handle = await openStaged(this.path(id));
       // a file that is opened again was acknowledged, and its directory entry with it
-      return this.#adopt({ id, handle, entrySynced: () => Promise.resolve() });
+      const entrySynced = (): Promise<void> => Promise.resolve();
+      return this.#reopen(new OpenStagedFile({ id, handle, entrySynced, host: this.#host }));
     } catch (error) {
       if (errnoOf(error) === Errno.ENOENT) {
         throw new FsError("EIO", `Cannot open staged file ${id}: it is gone`, { cause: error });
@@ -258,16 +259,21 @@ export class DiskSpool implements StagedFiles {
   }
 
   #close(file: OpenStagedFile): void {
-    const { id, handle } = file;
+    const { id } = file;
     this.#open.delete(id);
     const bytes = file.diskBytes();
     this.room.closed(bytes);
-    if (this.#gone.delete(id)) this.room.freed(bytes);
-    else this.#closed.set(id, bytes);
-    handle.close().catch((error: unknown) => log.warn("Cannot close a staged file: %s", error));
+    if (this.#gone.delete(id)) {
+      this.room.freed(bytes);
+      closeFile(file);
+      return;
+    }
+    this.#closed.set(id, bytes);
+    this.#idle.put(file);
   }
 
   #free(id: string): void {
+    this.#idle.drop(id);
     const bytes = this.#closed.get(id);
     if (bytes === undefined) return;
     this.#closed.delete(id);
@@ -286,18 +292,4 @@ export class DiskSpool implements StagedFiles {
     for (const file of this.#open.values()) bytes += file.diskBytes();
     return bytes;
   }
-}
-
-/** For reading and writing; for reading where the disk has become read-only, as disks do when they fail. */
-async function openWhole(path: string): Promise<FileHandle> {
-  try {
-    return await open(path, "r+");
-  } catch (error) {
-    if (errnoOf(error) !== Errno.EROFS) throw error;
-    return open(path, "r");
-  }
-}
-
-function undefinedIfAbsent(error: unknown): undefined {
-  if (errnoOf(error) !== Errno.ENOENT) throw error;
 }

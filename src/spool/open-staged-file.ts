@@ -1,7 +1,7 @@
 // A staged file while someone has it open.
 import { fstatSync } from "node:fs";
-import type { FileHandle } from "node:fs/promises";
-import { FsError, toSystemFsError } from "../posix/errno.ts";
+import { type FileHandle, open } from "node:fs/promises";
+import { Errno, errnoOf, FsError, toSystemFsError } from "../posix/errno.ts";
 import { SEEK_DATA, SEEK_HOLE, type SystemCalls } from "../posix/syscalls.ts";
 import type { StagedFile } from "./spool.ts";
 
@@ -183,5 +183,15 @@ class StagedFileUse implements StagedFile {
     if (this.#file === undefined)
       throw new FsError("EBADF", "Cannot use a staged file after release");
     return this.#file;
+  }
+}
+
+/** For reading and writing; for reading where the disk has become read-only, as disks do when they fail. */
+export async function openStaged(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, "r+");
+  } catch (error) {
+    if (errnoOf(error) !== Errno.EROFS) throw error;
+    return open(path, "r");
   }
 }

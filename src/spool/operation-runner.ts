@@ -12,7 +12,8 @@ export type UploadSourceFactory = (fd: number, path: string, size: number) => Up
 
 /** What became of an attempt that did not fail. */
 export type Outcome =
-  | { readonly kind: "uploaded"; readonly etag: string }
+  /** `crc32`: of the object, where it is known. */
+  | { readonly kind: "uploaded"; readonly etag: string; readonly crc32?: number }
   /** `seenMs`: when S3 said that the source is the version that was renamed, by performance.now(). */
   | { readonly kind: "copied"; readonly etag: string; readonly seenMs?: number }
   | { readonly kind: "deleted" }
@@ -81,10 +82,10 @@ export class OperationRunner {
     const { store, files, source, sizes, contentType } = this.#options;
     const { key, staged: id, size, metadata } = record;
     await this.abandon(record);
-    if ((await files.sizeOf(id)) === undefined) {
-      return { kind: "unpublishable", reason: "staged file is gone" };
-    }
-    const staged = await files.open(id);
+    const staged = await files.open(id).catch(async (error: unknown) => {
+      if ((await files.sizeOf(id)) !== undefined) throw error;
+    });
+    if (staged === undefined) return { kind: "unpublishable", reason: "staged file is gone" };
     try {
       const found = staged.stat().size;
       if (found < size) {
@@ -93,10 +94,11 @@ export class OperationRunner {
         return { kind: "unpublishable", reason: `${reason}, kept as ${path}` };
       }
       const type = contentType?.(key) ?? (key.endsWith("/") ? DIRECTORY_TYPE : undefined);
+      const bytes = source(staged.fd, files.path(id), size);
       const { etag } = await uploadObject({
         store,
         key: key as ObjectKey,
-        source: source(staged.fd, files.path(id), size),
+        source: bytes,
         sizes,
         options: {
           ...call,
@@ -105,7 +107,9 @@ export class OperationRunner {
         },
         recordUploadId,
       });
-      return { kind: "uploaded", etag };
+      const crc32 = bytes.crc32?.();
+      bytes.release?.();
+      return { kind: "uploaded", etag, ...(crc32 === undefined ? {} : { crc32 }) };
     } finally {
       staged.release();
     }

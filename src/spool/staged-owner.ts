@@ -17,10 +17,10 @@ export class StagedOwner {
     this.#cache = cache;
   }
 
-  /** The record was fulfilled: the bytes are an object. Never rejects. */
-  async uploaded({ key, staged, size }: PutRecord, etag: string): Promise<void> {
+  /** The record was fulfilled: the bytes are an object; `crc32` of them, if known. Never rejects. */
+  async uploaded({ key, staged, size }: PutRecord, etag: string, crc32?: number): Promise<void> {
     const object = { key, etag, size };
-    if (this.#letGo(staged, object)) await this.#adopt(staged, object);
+    if (this.#letGo(staged, object)) await this.#adopt(staged, object, crc32);
   }
 
   /** The record was cancelled. */
@@ -37,13 +37,13 @@ export class StagedOwner {
     return undefined;
   }
 
-  async #adopt(staged: string, object: ObjectVersion): Promise<void> {
+  async #adopt(staged: string, object: ObjectVersion, crc32?: number): Promise<void> {
     const cache = this.#cache;
     let isTaken = false;
     try {
       // longer: bytes behind the last close that were never promised
       const isWhole = cache !== undefined && (await this.#files.sizeOf(staged)) === object.size;
-      isTaken = isWhole && (await cache.adopt(object, this.#files.path(staged)));
+      isTaken = isWhole && (await cache.adopt(object, this.#files.path(staged), crc32));
     } catch (error) {
       // the object is in the bucket: it is fetched when someone reads it
       log.warn("Cannot keep the uploaded file %s in the cache: %s", staged, error);

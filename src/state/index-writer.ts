@@ -139,6 +139,8 @@ export class IndexWriter {
       if (this.changes < ENOUGH_CHANGES / 2) {
         for (const resolve of this.waiters.splice(0)) resolve();
       }
+      // a commit per change or two takes the disk from those who close files
+      if (this.changes < BATCH_CHANGES) break;
     }
   }
 

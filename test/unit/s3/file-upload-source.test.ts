@@ -1,8 +1,10 @@
 import { createHash } from "node:crypto";
 import { type FileHandle, open } from "node:fs/promises";
+import { crc32 } from "node:zlib";
 import { file } from "tmp-promise";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { fileUploadSource } from "../../../src/s3/file-upload-source.ts";
+import { smallFileSource } from "../../../src/s3/small-file-source.ts";
 import type { UploadSource } from "../../../src/s3/object-store.ts";
 import { rampBytes } from "../../support/s3-store.ts";
 
@@ -58,4 +60,33 @@ test("a file that became shorter is EIO, never a short object", async () => {
     for await (const chunk of longer.read(all)) expect(chunk.length).toBeGreaterThan(0);
   };
   await expect(read()).rejects.toMatchObject({ code: "EIO" });
+});
+
+test("a small file is read once, and its memory serves the next one when it is released", async () => {
+  const reads: Buffer[] = [];
+  const fill = async (buffer: Buffer): Promise<number> => {
+    reads.push(buffer);
+    return data.copy(buffer);
+  };
+  const small = smallFileSource(1000, fill);
+  expect(small.crc32?.()).toBeUndefined();
+  for (let attempt = 0; attempt < 2; attempt += 1) {
+    for await (const chunk of small.read({ start: 10, end: 1000 })) {
+      expect(data.subarray(10, 1000).equals(chunk)).toBe(true);
+    }
+  }
+  await small.md5({ start: 0, end: 1000 });
+  expect(small.crc32?.()).toBe(crc32(data.subarray(0, 1000)));
+  expect(reads).toHaveLength(1);
+  const other = smallFileSource(1000, fill);
+  await other.md5({ start: 0, end: 1000 });
+  expect(reads[1]?.buffer).not.toBe(reads[0]?.buffer);
+  small.release?.();
+  await smallFileSource(2000, fill).md5({ start: 0, end: 2000 });
+  expect(reads[2]?.buffer).toBe(reads[0]?.buffer);
+});
+
+test("a small file that became shorter is EIO", async () => {
+  const shorter = smallFileSource(1000, () => Promise.resolve(999));
+  await expect(shorter.md5({ start: 0, end: 1000 })).rejects.toMatchObject({ code: "EIO" });
 });

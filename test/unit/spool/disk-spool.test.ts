@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, readlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { dir, type DirectoryResult } from "tmp-promise";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
@@ -47,6 +47,33 @@ describe("a staged file", () => {
     await file.sync();
     file.release();
     expect((await readFile(spool.path(file.id))).length).toBe(10);
+  });
+
+  test("is opened again by the descriptor that its writer had, unless too many are kept", async () => {
+    const spool = await open({ idle: 1 });
+    const [kept, other] = [await spool.create(), await spool.create()];
+    const { fd } = kept;
+    await kept.write(0, Buffer.from("kept"));
+    await other.write(0, Buffer.from("other"));
+    kept.release();
+    other.release();
+    expect(await spool.sizeOf(kept.id)).toBe(4);
+    expect(await spool.sizeOf(other.id)).toBe(5);
+    const [again, reopened] = [await spool.open(kept.id), await spool.open(other.id)];
+    expect(again.fd).toBe(fd);
+    expect(Buffer.from(await reopened.read(0, 9)).toString()).toBe("other");
+    again.release();
+    reopened.release();
+    spool.discard(kept.id);
+    await vi.waitFor(async () => expect(await spool.sizeOf(kept.id)).toBeUndefined());
+    await expect(spool.open(kept.id)).rejects.toMatchObject({ code: "EIO" });
+    // closed with the file, or the disk would never get the blocks back
+    const descriptors = await Promise.all(
+      (await readdir("/proc/self/fd")).map((name) =>
+        readlink(`/proc/self/fd/${name}`).catch(() => ""),
+      ),
+    );
+    expect(descriptors.filter((path) => path.includes(kept.id))).toEqual([]);
   });
 
   test("shares one descriptor between its uses, and closes it with the last", async () => {

@@ -1,13 +1,12 @@
-// Media of other servers and previews of web pages, kept in the bucket by a real Synapse.
+// Media of other servers, kept in the bucket by a real Synapse.
 import { randomBytes } from "node:crypto";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { waitUntil } from "../support/mount/wait-until.ts";
 import { serverNames, sha256 } from "../support/synapse/gated-bucket.ts";
 import type { MatrixUser } from "../support/synapse/matrix-user.ts";
 import { remoteKeys } from "../support/synapse/media-layout.ts";
-import { startBrokenHomeserver, startWebSite } from "../support/synapse/peers.ts";
+import { startBrokenHomeserver } from "../support/synapse/peers.ts";
 import { type Pictures, makePictures } from "../support/synapse/pictures.ts";
 import { Site } from "../support/synapse/site.ts";
 
@@ -121,76 +120,4 @@ describe.each(serverNames)("on %s", (server) => {
     }
     expect(await site.home.trouble(...peerFailed)).toEqual([]);
   }, 180_000);
-
-  test("a web page's preview is kept by date, and goes with its directories when it expires", async () => {
-    const { content, type } = pictures["noise.png"];
-    const small = pictures["small.png"];
-    const head = (image: string, more = ""): string =>
-      `<html><head><meta property="og:title" content="A page"/>` +
-      `<meta property="og:image" content="ORIGIN/${image}"/>${more}</head><body>text</body></html>`;
-    const oembed = `<link rel="alternate" type="application/json+oembed" href="ORIGIN/oembed.json"/>`;
-    const web = await startWebSite({
-      "/page.html": { content: head("image.png"), type: "text/html" },
-      "/image.png": { content, type },
-      "/embedded.html": { content: head("small.png", oembed), type: "text/html" },
-      "/small.png": small,
-      "/oembed.json": {
-        content: JSON.stringify({ version: "1.0", type: "link", author_name: "An author" }),
-        type: "application/json",
-      },
-    });
-    const preview = async (page: string): Promise<Record<string, unknown>> => {
-      const asked = new URLSearchParams({ url: `http://${web.name}/${page}` });
-      return user.call("GET", `/_matrix/client/v1/media/preview_url?${asked.toString()}`);
-    };
-    try {
-      const counts = await site.bucket.countsOf(async () => {
-        expect(await preview("page.html")).toMatchObject({
-          "og:title": "A page",
-          "matrix:image:size": content.length,
-        });
-        expect(await preview("embedded.html")).toMatchObject({
-          "og:title": "A page",
-          "matrix:image:size": small.content.length,
-        });
-        await site.daemon.settled();
-      });
-      const kept = await site.bucket.sizes("url_cache/");
-      const thumbnails = await site.bucket.keys("url_cache_thumbnails/");
-      // two pages, two pictures, one description
-      expect(Object.keys(kept).length).toBe(5);
-      expect(Object.values(kept)).toContain(content.length);
-      expect(
-        Object.keys(kept).every((key) => /^url_cache\/\d{4}-\d\d-\d\d\/\w{16}$/.test(key)),
-      ).toBe(true);
-      expect(thumbnails.length).toBeGreaterThanOrEqual(5 + 3);
-      const stored = 5 + thumbnails.length;
-      expect(counts).toEqual({ PUT: stored });
-
-      await site.home.sql("UPDATE local_media_repository_url_cache SET expires_ts = 1");
-      await site.home.sql(
-        "UPDATE local_media_repository SET created_ts = 1 WHERE url_cache IS NOT NULL",
-      );
-      const expiry = await site.bucket.countsOf(async () => {
-        await waitUntil(
-          "nothing of the previews is left",
-          async () =>
-            (await readdir(join(site.daemon.mountpoint, "url_cache"))).length === 0 &&
-            (await readdir(join(site.daemon.mountpoint, "url_cache_thumbnails"))).length === 0,
-          60_000,
-        );
-        await site.daemon.settled();
-      });
-      expect(expiry).toEqual({ DELETE: stored });
-      expect(await site.bucket.keys("url_cache")).toEqual([]);
-      // forgotten after the files are gone
-      await site.home.untilNoRows(
-        "SELECT media_id FROM local_media_repository WHERE url_cache IS NOT NULL",
-      );
-    } finally {
-      await web.stop();
-    }
-    expect(await site.home.log()).not.toMatch(/Failed to remove/);
-    expect(await site.home.trouble(...peerFailed)).toEqual([]);
-  });
 });

@@ -50,12 +50,12 @@ export async function startBrokenHomeserver(bytes: number): Promise<Peer> {
   return serve(createTlsServer(tls, listener), "localhost");
 }
 
-/** A web site: content and type by path; a text may say ORIGIN for the site's own URL. */
+/** A web site: content and type by path, whatever the query; a text may say ORIGIN for the site's own URL. */
 export async function startWebSite(
   pages: Readonly<Record<string, { readonly content: string | Buffer; readonly type: string }>>,
 ): Promise<Peer> {
   const listener = (http: IncomingMessage, response: ServerResponse): void => {
-    const page = pages[http.url ?? ""];
+    const page = pages[http.url?.replace(/\?.*/, "") ?? ""];
     if (page === undefined) {
       response.writeHead(404).end();
       return;

@@ -15,13 +15,14 @@ import { Random } from "../support/random.ts";
 
 const isFull = process.env["PAILFS_TEST_FULL"] === "1";
 /** Recorded runs, a multiple of the modes below, and cuts of each kind in each of them. */
-const RUNS = Number(process.env["PAILFS_TEST_RUNS"] ?? (isFull ? 21 : 3));
+const RUNS = Number(process.env["PAILFS_TEST_RUNS"] ?? (isFull ? 28 : 4));
 const CUTS = isFull ? 60 : 4;
 /** Mount options of the runs, in turn. */
 const MODES: readonly Readonly<Record<string, string>>[] = [
   {},
   { sharing: "exclusive" },
   { metadata: "object" },
+  { "delete-delay": "1h" },
 ];
 const seed = Number(process.env["PAILFS_TEST_SEED"] ?? Date.now() % 1_000_000);
 

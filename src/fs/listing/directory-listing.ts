@@ -136,11 +136,11 @@ export class DirectoryListing {
     namespace.unsure.delete(path);
   }
 
-  /** Whether a directory is unknown, and some of its keys, or all, are hidden. */
+  /** Whether a directory is unknown, and some of its keys, or all, are to be deleted: then they do not make it one. */
   #mayBeHidden(prefix: string): boolean {
     const { namespace, learner } = this.#parts;
     if (namespace.get(this.#directory.entry.ino, prefix.slice(0, -1))) return false;
-    return learner.delaysBelow(this.#prefix + prefix);
+    return learner.removesBelow(this.#prefix + prefix, this.#seen);
   }
 
   async #complete(): Promise<void> {

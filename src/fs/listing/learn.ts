@@ -156,6 +156,11 @@ export class Learner {
     return this.#queue.delaysBelow(prefix);
   }
 
+  /** Whether keys below `prefix` are, or were since the question began, there to be deleted by us. */
+  removesBelow(prefix: string, seen: Observation): boolean {
+    return this.#queue.removesBelow(prefix) || seen.removedBelow(prefix);
+  }
+
   /** Contract: ListedEntries.isOurs. */
   isOurs(entry: NamespaceEntry, seen: Observation): boolean {
     return this.#entries.isOurs(entry, seen);

@@ -57,7 +57,7 @@ export class ListedEntries {
     const isFile = known !== undefined && !isDirectory(known);
     // listed before, on another page
     if (isFile && isFolderMarkerOnly(node) && seen.saw.has(known.ino)) return undefined;
-    if (isDirectoryNow && node.object) reportShadowed(path);
+    if (isDirectoryNow && this.isLive(node.object, seen)) reportShadowed(path);
     return (
       (isDirectoryNow ? this.#directoryEntry(path, known, node, seen) : undefined) ??
       (node.object && this.#fileEntry(path, known, node.object, seen))

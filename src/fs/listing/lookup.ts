@@ -206,7 +206,9 @@ export class Lookup {
       // keys that no path can name make a directory too, as in a listing of its parent
       if (below.length > 0) tree.addPrefix(`${name}/`);
       if (list.status === "fulfilled") markComplete(tree, name, key, list.value, this.#storeOrder);
-      if (list.status === "fulfilled") await this.#addLive(tree, name, key, list.value, seen);
+      // a directory that is known stands without a proof
+      if (list.status === "fulfilled" && !(known && isDirectory(known)))
+        await this.#addLive(tree, name, key, list.value, seen);
       const node = tree.root.children?.get(name);
       if (node) await this.#learner.mergeName(directory, name, node, seen);
       else this.#learnAbsent(directory, name, seen);
@@ -225,8 +227,7 @@ export class Lookup {
     seen: Observation,
   ): Promise<void> {
     const isLive = (object: ObjectInfo): boolean => this.#learner.isLive(object, seen);
-    if (nextToken === undefined || !this.#learner.delaysBelow(`${key}/`)) return;
-    if (objects.some(isLive)) return;
+    if (nextToken === undefined || objects.some(isLive)) return;
     const rest = { prefix: `${key}/`, continuationToken: nextToken };
     for await (const page of listPages(this.#store, rest)) {
       const live = page.objects.find(isLive);

@@ -47,9 +47,11 @@ export async function record(
     s3.settings.latencyMs = 2;
     const core = await openCore(optionsFor(s3, disk.mountpoint, options), { bootId: "first" });
     const driver = fileSystemDriver(core.fileSystem);
+    const undelete = async (path: string): Promise<boolean> =>
+      (await core.fileSystem.removals.undelete([path], 0)).restored > 0;
     const clients = Array.from(
       { length: CLIENTS },
-      (_, i) => new Client(driver, `/client${i}`, new Random(random.integer(2 ** 31))),
+      (_, i) => new Client(driver, `/client${i}`, new Random(random.integer(2 ** 31)), undelete),
     );
     await Promise.all(clients.map(async (client) => run(client, s3, random)));
     await core.drained();

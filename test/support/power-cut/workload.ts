@@ -1,7 +1,14 @@
 // Clients that change their own directories at random, and remember what each moment promised.
 import { Random } from "../random.ts";
 import type { PosixDriver, PosixFile } from "../../posix/posix-driver.ts";
-import { O_CREAT, O_RDWR, O_TRUNC, O_WRONLY, O_EXCL } from "../../../src/posix/open-flags.ts";
+import {
+  O_CREAT,
+  O_RDONLY,
+  O_RDWR,
+  O_TRUNC,
+  O_WRONLY,
+  O_EXCL,
+} from "../../../src/posix/open-flags.ts";
 
 /** Below a client's directory: bytes of files, and directories. */
 export type Tree = ReadonlyMap<string, Buffer | "directory">;
@@ -23,11 +30,21 @@ export class Client {
   readonly history: Promised[] = [];
   readonly #driver: PosixDriver;
   readonly #random: Random;
+  readonly #undelete: (path: string) => Promise<boolean>;
+  /** What each path ever held, by path: Base64. */
+  readonly #held = new Map<string, Set<string>>();
   #tree = new Map<string, Buffer | "directory">();
   /** Written to and not closed; its path may have gone meanwhile. */
   #open: { file: PosixFile; path: string; content: Buffer } | undefined;
 
-  constructor(driver: PosixDriver, directory: string, random: Random) {
+  /** `undelete` resolves to whether the path is back. */
+  constructor(
+    driver: PosixDriver,
+    directory: string,
+    random: Random,
+    undelete: (path: string) => Promise<boolean>,
+  ) {
+    this.#undelete = undelete;
     this.#driver = driver;
     this.directory = directory;
     this.#random = random;
@@ -50,6 +67,8 @@ export class Client {
     if (!this.#tree.has("x") || !this.#tree.has("y")) return this.#makeDirectory();
     if (this.#open !== undefined && roll < 15) return this.#close(this.#open);
     if (this.#open?.path === path) return this.#sync(this.#open);
+    const gone = [...this.#held.keys()].filter((held) => !this.#tree.has(held));
+    if (gone.length > 0 && random.chance(15)) return this.#bringBack(random.pick(gone));
     if (!isThere) return roll < 85 ? this.#write(path, O_CREAT | O_EXCL) : this.#begin(path);
     if (roll < 25) return this.#write(path, O_TRUNC);
     if (roll < 40) return this.#modify(path);
@@ -74,8 +93,32 @@ export class Client {
     change(tree);
     const started = process.hrtime.bigint();
     await work();
+    this.#keep(started, what, tree);
+  }
+
+  #keep(started: bigint, what: string, tree: Map<string, Buffer | "directory">): void {
     this.history.push({ started, ended: process.hrtime.bigint(), what, tree });
     this.#tree = tree;
+    for (const [path, value] of tree) {
+      if (value === "directory") continue;
+      const held = this.#held.get(path) ?? new Set();
+      this.#held.set(path, held.add(value.toString("base64")));
+    }
+  }
+
+  /** Only a mount with delete_delay knows of anything; which version was in the bucket by then is its business. */
+  async #bringBack(path: string): Promise<void> {
+    if (this.#open?.path === path) return;
+    const started = process.hrtime.bigint();
+    if (!(await this.#undelete(this.#at(path)))) return;
+    const tree = new Map(this.#tree);
+    const file = await this.#driver.open(this.#at(path), O_RDONLY);
+    const content = await file.read(0, (await file.stat()).size);
+    await file.close();
+    if (this.#held.get(path)?.has(content.toString("base64")) !== true) {
+      throw new Error(`${path} came back with ${content.length} bytes that it never had`);
+    }
+    this.#keep(started, `undelete ${path}`, tree.set(path, content));
   }
 
   #at(path: string): string {

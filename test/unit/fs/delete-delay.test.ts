@@ -137,6 +137,17 @@ test("a directory is there whose first page of keys is hidden, and one of only h
   expect([...(await driverOf(core).readdir("/")).keys()]).toEqual(["some"]);
 });
 
+test("a directory that is known costs no look behind its hidden keys", async () => {
+  const core = await testCore(doubtful);
+  core.s3.settings.quirks = { pageKeys: 10 };
+  for (let i = 0; i < 25; i += 1) core.s3.putText(`d/s/${i}`, "x");
+  const driver = driverOf(core);
+  for (const [name] of await driver.readdir("/d/s")) await driver.unlink(`/d/s/${name}`);
+  core.s3.reset();
+  await driver.lstat("/d");
+  expect(countsOf(core)).toEqual({ HEAD: 1, LIST: 1 });
+});
+
 test("the object goes when the delay is over, once its version was looked at", async () => {
   const core = await testCore({ "delete-delay": "300ms" });
   core.s3.putText("a", "text");
@@ -147,6 +158,20 @@ test("the object goes when the delay is over, once its version was looked at", a
   await waitUntil("its record is gone", () => core.core.status().queue.length === 0);
   expect(countsOf(core)).toEqual({ HEAD: 1, DELETE: 1 });
   expect(core.core.status().queue.delayed).toEqual({ count: 0, bytes: 0 });
+});
+
+test("a directory is listed while deletes in it are due, after the index was lost", async () => {
+  const core = await testCore({ "delete-delay": "1s" });
+  for (const key of ["d/1", "d/2"]) core.s3.putText(key, "x");
+  await driverOf(core).unlink("/d/1");
+  await core.reopen({ lostIndex: true });
+  core.s3.reset();
+  core.s3.settings.latencyMs = 3000;
+  const names = driverOf(core).readdir("/");
+  await waitUntil("the listing is under way", () => countsOf(core)["LIST"] === 1);
+  core.s3.settings.latencyMs = 0;
+  await waitUntil("the object is gone", () => objectText(core, "d/1") === undefined);
+  expect([...(await names).keys()]).toEqual(["d"]);
 });
 
 test("the delay goes on over a restart, and is that of the unlink", async () => {

@@ -5,9 +5,11 @@ import os
 import pathlib
 import shutil
 import sqlite3
-import sys
 import time
 from collections.abc import Callable
+
+from synapse.environment import ensure_synapse
+from synapse.provider import ensure_provider
 
 from .workplace import Workplace, equal, without_previews
 
@@ -22,7 +24,7 @@ def _needs(*programs: str) -> None:
             raise Missing(f"{program} is not installed")
 
 
-def _plain(place: Workplace, _provider: pathlib.Path | None) -> None:
+def _plain(place: Workplace) -> None:
     _needs("rclone")
     heading = "A plain directory"
     place.fill()
@@ -40,14 +42,12 @@ def _plain(place: Workplace, _provider: pathlib.Path | None) -> None:
     equal({path.stat().st_uid for path in place.store.rglob("*")}, {place.owner}, "owners")
 
 
-def _provider(place: Workplace, provider: pathlib.Path | None) -> None:
+def _provider(place: Workplace) -> None:
     _needs("rsync")
-    if provider is None:
-        raise Missing("--provider does not say where synapse-s3-storage-provider is")
     # without a slash, as in the README of the provider
     place.prefix = "pfx"
     place.fill()
-    _upload_by_provider(place, provider)
+    _upload_by_provider(place)
     uploaded = set(place.stored())
     if not uploaded:
         raise AssertionError("the provider uploaded nothing")
@@ -67,8 +67,10 @@ def _provider(place: Workplace, provider: pathlib.Path | None) -> None:
     equal(place.tree(), previews, "the previews")
 
 
-def _upload_by_provider(place: Workplace, provider: pathlib.Path) -> None:
+def _upload_by_provider(place: Workplace) -> None:
     """s3_media_upload of a part of the store: as after uploads that failed."""
+    provider = ensure_provider("python3", say)
+    python = ensure_synapse("python3", say)
     script = provider / "bin/s3_media_upload"
     rows = [
         ("", path.relative_to(place.store / "local_content").as_posix().replace("/", ""), "local")
@@ -87,12 +89,12 @@ def _upload_by_provider(place: Workplace, provider: pathlib.Path) -> None:
         database.commit()
     place.environment["PYTHONPATH"] = str(provider)
     place.shell(
-        f'"{sys.executable}" "{script}" --no-progress upload "$STORE" "$BUCKET"'
+        f'"{python}" "{script}" --no-progress upload "$STORE" "$BUCKET"'
         ' --prefix "$PREFIX" --endpoint-url "$ENDPOINT"'
     )
 
 
-def _goofys(place: Workplace, _provider: pathlib.Path | None) -> None:
+def _goofys(place: Workplace) -> None:
     _needs("rclone")
     place.fill()
     before = place.tree()
@@ -113,7 +115,7 @@ def _goofys(place: Workplace, _provider: pathlib.Path | None) -> None:
     equal(place.stored(), without_previews(before), "what goofys finds")
 
 
-def _s3fs(place: Workplace, _provider: pathlib.Path | None) -> None:
+def _s3fs(place: Workplace) -> None:
     _needs("s3fs")
     place.server.client.put(place.bucket, place.prefix, b"")
     place.store.mkdir()
@@ -136,7 +138,7 @@ def _s3fs(place: Workplace, _provider: pathlib.Path | None) -> None:
     equal(_modes(place), modes, "modes and owners in s3fs")
 
 
-def _rclone(place: Workplace, _provider: pathlib.Path | None) -> None:
+def _rclone(place: Workplace) -> None:
     _needs("rclone")
     place.store.mkdir()
     shared = 'export RCLONE_CONFIG_S3_TYPE=s3 RCLONE_CONFIG_S3_PROVIDER=Other RCLONE_CONFIG_S3_ENV_AUTH=true\n'
@@ -179,7 +181,11 @@ def _wait(done: Callable[[], bool], what: str, seconds: float = 90) -> None:
         time.sleep(0.5)
 
 
-Move = Callable[[Workplace, pathlib.Path | None], None]
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+Move = Callable[[Workplace], None]
 MOVES: dict[str, Move] = {
     "plain": _plain,
     "provider": _provider,

@@ -9,6 +9,7 @@ const synapse: Preset = {
   sharing: "exclusive",
   local_prefix: "url_cache,url_cache_thumbnails",
   publish_delay: "2s",
+  delete_delay: "24h",
   stat_cache_ttl: "1d",
   negative_ttl: "1h",
 };

@@ -28,6 +28,7 @@ test("preset=synapse gives its values to options that nobody gave", () => {
   expect(fs).toMatchObject({
     sharing: "exclusive",
     publishDelayMs: 2000,
+    deleteDelayMs: 86_400_000,
     statCacheTtlMs: 86_400_000,
     negativeTtlMs: 3_600_000,
     // what Synapse itself makes with a umask of 022

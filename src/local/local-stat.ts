@@ -14,7 +14,7 @@ export function entryOfFile(file: BigIntStats): Entry {
   return { stat, validMs: stat.nlink === 0 ? 0 : VALID_MS };
 }
 
-/** The inode number is the disk's with the highest bit set. Directories look like those of the rest of the mount. */
+/** The inode number is the disk's with a high bit set. Directories look like those of the rest of the mount. */
 export function statOfFile(file: BigIntStats): Stat {
   const mode = Number(file.mode);
   const isDirectory = (mode & FileType.mask) === FileType.directory;

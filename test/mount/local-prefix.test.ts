@@ -5,7 +5,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { Agent } from "../support/mount/agent.ts";
 import { waitUntil } from "../support/mount/wait-until.ts";
 import { runsNative } from "../support/native.ts";
-import { type RealMount, startRealMount } from "../support/real-mount.ts";
+import { type RealMount, startRealMount, startUserMount } from "../support/real-mount.ts";
 
 const running: RealMount[] = [];
 afterEach(async () => {
@@ -63,6 +63,22 @@ describe.each(["kernel", "native"])("fuse=%s", (adapter) => {
       expect([PUT, DELETE]).toEqual([0, 0]);
     },
   );
+});
+
+test("a local prefix of an ordinary user's mount is that user's", async () => {
+  const mount = await startUserMount("--local-prefix=kept", "--allow-other");
+  running.push(mount);
+  const at = (name: string): string => join(mount.mountpoint, name);
+  await fs.mkdir(at("kept"), { mode: 0o700 });
+  await fs.writeFile(at("kept/a"), "text");
+  await fs.chmod(at("kept/a"), 0o600);
+  const { uid, mode } = await fs.stat(at("kept/a"));
+  // who made it was root, and the daemon may not give away
+  expect([uid, mode & 0o777]).toEqual([1, 0o600]);
+  await expect(fs.chown(at("kept/a"), 0, 0)).rejects.toMatchObject({ code: "EPERM" });
+  await fs.rename(at("kept/a"), at("kept/b"));
+  expect(await fs.readFile(at("kept/b"), "utf8")).toBe("text");
+  await fs.rm(at("kept"), { recursive: true });
 });
 
 test("status shows what is kept, config who says so", async () => {

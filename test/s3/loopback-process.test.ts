@@ -52,6 +52,16 @@ test("objects survive a restart, controls work over HTTP", { timeout: 30_000 }, 
   await store.deleteObject(asKey("gone"));
   const counts = await (await fetch(`${first.endpoint}/_admin/counts`)).json();
   expect(counts).toMatchObject({ PUT: 2, DELETE: 1, total: 3 });
+  const parts = bufferUploadSource(rampBytes(5 * 2 ** 20 + 10));
+  const { uploadId } = await store.createMultipartUpload(asKey("parts"));
+  const ranges = [
+    { start: 0, end: 5 * 2 ** 20 },
+    { start: 5 * 2 ** 20, end: parts.size },
+  ];
+  const uploaded = await Promise.all(
+    ranges.map((range, i) => store.uploadPart(asKey("parts"), uploadId, i + 1, parts, range)),
+  );
+  await store.completeMultipartUpload(asKey("parts"), uploadId, uploaded);
   await store.close();
   await stop(first.child);
 
@@ -61,6 +71,8 @@ test("objects survive a restart, controls work over HTTP", { timeout: 30_000 }, 
   await fetch(`${second.endpoint}/_admin/fault`, { method: "POST", body: JSON.stringify(fault) });
   expect(bytes.equals(await bytesOf(await again.getObject(asKey("a/b"))))).toBe(true);
   expect(again.requests.GET).toBe(2);
+  const whole = await bytesOf(await again.getObject(asKey("parts")));
+  expect(rampBytes(5 * 2 ** 20 + 10).equals(whole)).toBe(true);
   expect(await again.headObject(asKey("gone"))).toBeUndefined();
   await again.close();
   await stop(second.child);

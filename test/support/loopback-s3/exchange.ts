@@ -118,8 +118,18 @@ function withEffect(headers: Headers, effect: FaultEffect | undefined): Headers 
   return { ...headers, ETag: `"${md5Hex("wrong")}"` };
 }
 
-/** Receives the request's body and verifies its digests and length. */
+/** Receives a body that is a document; rejects as receive(). */
+export async function receiveText(exchange: Exchange): Promise<string> {
+  const { body } = await receiveInto(exchange, undefined);
+  return Buffer.concat(body.kind === "memory" ? body.chunks : []).toString();
+}
+
+/** Receives the request's body where the bucket keeps its objects, and verifies its digests and length. */
 export async function receive(exchange: Exchange): Promise<Received> {
+  return receiveInto(exchange, exchange.bucket.newBodyPath());
+}
+
+async function receiveInto(exchange: Exchange, path: string | undefined): Promise<Received> {
   const { http } = exchange.request;
   const declared = header(http, "x-amz-content-sha256") ?? "UNSIGNED-PAYLOAD";
   if (declared.startsWith("STREAMING-")) throw new S3Refusal(501, "NotImplemented");
@@ -127,7 +137,7 @@ export async function receive(exchange: Exchange): Promise<Received> {
   if (length === undefined) throw new S3Refusal(411, "MissingContentLength");
   const signed = /^[0-9a-f]{64}$/.test(declared);
   const received = await receiveBody(http, {
-    path: exchange.bucket.newBodyPath(),
+    path,
     sha256: exchange.strict && signed,
     bandwidth: exchange.bandwidth,
   });

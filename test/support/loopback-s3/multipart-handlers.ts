@@ -5,7 +5,15 @@ import { readBody } from "./bodies.ts";
 import type { Bucket, Upload, UploadedPart } from "./bucket.ts";
 import { checkWriteConditions, parseRange } from "./conditions.ts";
 import { customerKeyOf, encryptionHeaders, encryptionOf, etagOfMd5 } from "./encryption.ts";
-import { type Exchange, objectHeaders, receive, reply, replyXml, shownEtag } from "./exchange.ts";
+import {
+  type Exchange,
+  objectHeaders,
+  receive,
+  receiveText,
+  reply,
+  replyXml,
+  shownEtag,
+} from "./exchange.ts";
 import { type Body, md5Hex } from "./objects.ts";
 import { copySource } from "./object-handlers.ts";
 import { header } from "./verbs.ts";
@@ -97,10 +105,7 @@ export async function completeUpload(exchange: Exchange): Promise<void> {
   const { quirks, bucket } = exchange;
   const { key, http } = exchange.request;
   const upload = uploadOf(exchange);
-  const received = await receive(exchange);
-  const text = Buffer.concat(
-    received.body.kind === "memory" ? received.body.chunks : [],
-  ).toString();
+  const text = await receiveText(exchange);
   if (upload.completedEtag !== undefined) {
     if (quirks.completeAgain404 === true) throw new S3Refusal(404, "NoSuchUpload");
     replyXml(exchange, completed(exchange, upload.completedEtag));

@@ -14,6 +14,7 @@ import {
   type Exchange,
   objectHeaders,
   receive,
+  receiveText,
   reply,
   replyBody,
   replyXml,
@@ -116,10 +117,7 @@ export function deleteObject(exchange: Exchange): void {
 
 /** DeleteObjects: up to 1000 keys in one request. */
 export async function deleteMany(exchange: Exchange): Promise<void> {
-  const received = await receive(exchange);
-  const text = Buffer.concat(
-    received.body.kind === "memory" ? received.body.chunks : [],
-  ).toString();
+  const text = await receiveText(exchange);
   const keys = [...text.matchAll(/<Key>([^<]*)<\/Key>/g)].map((m) => unescapeXml(m[1] ?? ""));
   if (keys.length > 1000) throw new S3Refusal(400, "MalformedXML");
   for (const key of keys) exchange.bucket.delete(key);

@@ -116,7 +116,7 @@ describe("an object with another key", () => {
     await expect(refused).rejects.toMatchObject({ code: "EIO" });
   });
 
-  test("stops a first mount in one line, unless others below the prefix can be read", async () => {
+  test("stops a mount in one line, unless others below the prefix can be read", async () => {
     await putWith("media/sealed", theirs);
     const store = storeWith({ encryption: ours });
     const error: unknown = await store.checkBucket({ prefix: "media/" }).catch((e: unknown) => e);

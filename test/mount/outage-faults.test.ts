@@ -152,7 +152,8 @@ async function underLoad(
   const ours = Object.keys(bucket).filter(
     (key) => !key.startsWith(REMOTE.prefix) && !uncertain.has(key),
   );
-  expect(ours.toSorted()).toEqual(Object.keys(report.expected).toSorted());
+  const said = `${report.failures.join("\n")}\n${report.uncertain.join(" ")}`;
+  expect(ours.toSorted(), said).toEqual(Object.keys(report.expected).toSorted());
   await place.mount(...options, "--cache-dir", join(place.folder, "cache2"));
   for (const [path, digest] of Object.entries(report.expected)) {
     expect(md5(await readFile(place.path(path))), path).toBe(digest);

@@ -93,6 +93,8 @@ class Changer:
         self.rng = random.Random(f"{plan['seed']} changer {index}")
         self.folder = f"c{index}/a"
         self.files: dict[str, bytes] = {}
+        # names of which a call failed: they go along when the folder moves
+        self.doubted: set[str] = set()
 
     def run(self) -> None:
         steps = [self.create] * 4 + [self.append, self.patch, self.rename, self.remove, self.look]
@@ -112,8 +114,12 @@ class Changer:
                 self.files[name] = data
         else:
             self.files.pop(name, None)
-            with lock:
-                uncertain.add(f"{self.folder}/{name}")
+            self.doubt(name)
+
+    def doubt(self, *names: str) -> None:
+        self.doubted.update(names)
+        with lock:
+            uncertain.update(f"{self.folder}/{name}" for name in self.doubted)
 
     def create(self) -> None:
         name = f"f{self.rng.randrange(12)}"
@@ -150,8 +156,7 @@ class Changer:
         if done:
             self.files[to] = data
         else:
-            with lock:
-                uncertain.update({f"{self.folder}/{name}", f"{self.folder}/{to}"})
+            self.doubt(name, to)
 
     def remove(self) -> None:
         if (name := self.known()) is not None:
@@ -166,6 +171,7 @@ class Changer:
         to = f"{parent}/{'b' if last == 'a' else 'a'}"
         if call("rename", lambda: os.rename(f"{root}/{self.folder}", f"{root}/{to}")):
             self.folder = to
+            self.doubt()
 
     def at(self, name: str) -> str:
         return f"{root}/{self.folder}/{name}"

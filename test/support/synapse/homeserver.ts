@@ -110,6 +110,11 @@ export class Homeserver {
     );
   }
 
+  /** Of its process, while it runs. */
+  get pid(): number {
+    return this.#process?.pid ?? 0;
+  }
+
   /** Ends it as a service manager does. */
   async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
     const child = this.#process;

@@ -1,4 +1,5 @@
-// How long a Synapse takes to answer a request that needs no file, asked by a process that does nothing else.
+// How long a Synapse takes to answer a request that needs no file, and how long the thread that answers waits for a mount,
+// seen by a process that does nothing else.
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
@@ -12,20 +13,25 @@ export interface Answers {
   readonly p50: number;
   readonly p99: number;
   readonly max: number;
+  /** The longest wait of its thread for a mount. */
+  readonly mount: number;
 }
 
 export class ReactorWatch {
   readonly #child: ChildProcessByStdio<Writable, Readable, null>;
   readonly #lines: AsyncIterator<string>;
 
-  private constructor(port: string) {
-    this.#child = spawn("python3", [program, port], { stdio: ["pipe", "pipe", "inherit"] });
+  private constructor(server: Homeserver) {
+    const { port } = new URL(server.base);
+    this.#child = spawn("python3", [program, port, `${server.pid}`], {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
     this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
   }
 
   /** Runs `action`; resolves to the answers' times meanwhile. */
   static async during(server: Homeserver, action: () => Promise<unknown>): Promise<Answers> {
-    const watch = new ReactorWatch(new URL(server.base).port);
+    const watch = new ReactorWatch(server);
     try {
       await watch.#line();
       await action();

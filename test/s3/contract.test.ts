@@ -1,4 +1,11 @@
-import { gofakes3, loopbackServer, minio, versitygw, withConfig } from "../support/s3-servers.ts";
+import {
+  gofakes3,
+  loopbackServer,
+  minio,
+  minioTls,
+  versitygw,
+  withConfig,
+} from "../support/s3-servers.ts";
 import { objectStoreContract } from "./contract.ts";
 
 objectStoreContract(loopbackServer("as AWS", {}));
@@ -74,3 +81,4 @@ objectStoreContract(
 objectStoreContract(versitygw);
 objectStoreContract(gofakes3);
 objectStoreContract(minio);
+objectStoreContract(withConfig(minioTls, "with SSE-C", customer));

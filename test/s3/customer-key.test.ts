@@ -1,10 +1,11 @@
 // Keys of customers (SSE-C) in a bucket that holds objects of every kind.
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import type { S3Config } from "../../src/s3/s3-call.ts";
-import type { S3ObjectStore } from "../../src/s3/s3-object-store.ts";
+import { S3ObjectStore } from "../../src/s3/s3-object-store.ts";
 import { bufferUploadSource } from "../../src/s3/file-upload-source.ts";
 import { LoopbackS3 } from "../support/loopback-s3/loopback-s3.ts";
 import type { Quirks } from "../support/loopback-s3/quirks.ts";
+import { versitygw } from "../support/s3-servers.ts";
 import { asKey, bytesOf, rampBytes, storeOn } from "../support/s3-store.ts";
 
 const ours = { kind: "customer", key: Buffer.alloc(32, "a").toString("base64") } as const;
@@ -145,6 +146,19 @@ describe("a service that ignores keys", () => {
     loopback.reset();
     expect(String(await put())).toMatch(/does not encrypt with sse_customer_key/);
     expect(loopback.count()).toBe(0);
+  });
+
+  test("VersityGW is one", { timeout: 30_000 }, async ({ skip }) => {
+    const server = await versitygw.start();
+    if (server === undefined) {
+      skip("binary of versitygw not found, set PAILFS_TEST_BIN");
+      return;
+    }
+    onTestFinished(async () => server.stop());
+    const store = new S3ObjectStore({ ...server.config, encryption: ours });
+    open.push(store);
+    const put = store.putObject(asKey("k"), bufferUploadSource(data));
+    await expect(put).rejects.toMatchObject({ code: "EOPNOTSUPP" });
   });
 });
 

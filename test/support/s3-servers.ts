@@ -2,14 +2,16 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash, createHmac } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { dir } from "tmp-promise";
+import { Agent, fetch, type RequestInit, type Response } from "undici";
 import type { S3Config } from "../../src/s3/s3-call.ts";
 import { freePort } from "./free-port.ts";
 import type { Quirks } from "./loopback-s3/quirks.ts";
 import { LoopbackS3, testLogin } from "./loopback-s3/loopback-s3.ts";
+import { tlsCertificate, tlsKey } from "./tls-identity.ts";
 
 /** What the contract may expect of a server. */
 export interface ServerTraits {
@@ -94,6 +96,8 @@ interface Command {
   readonly binary: string;
   readonly args: (port: number, directory: string) => readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** It finds public.crt and private.key in the folder "certs". */
+  readonly tls?: boolean;
 }
 
 function binaryServer(name: string, traits: ServerTraits, command: Command): TestServer {
@@ -105,6 +109,10 @@ function binaryServer(name: string, traits: ServerTraits, command: Command): Tes
       if (!existsSync(binary)) return undefined;
       const directory = await dir({ unsafeCleanup: true, prefix: "pailfs-s3-" });
       await mkdir(join(directory.path, "data"));
+      const certificates = join(directory.path, "certs");
+      await mkdir(certificates);
+      await writeFile(join(certificates, "public.crt"), tlsCertificate);
+      await writeFile(join(certificates, "private.key"), tlsKey);
       const port = await freePort();
       const child = spawn(binary, command.args(port, directory.path), {
         env: { ...process.env, ...command.env },
@@ -114,7 +122,12 @@ function binaryServer(name: string, traits: ServerTraits, command: Command): Tes
         await endProcess(child);
         await directory.cleanup();
       };
-      const config = configOf(`http://127.0.0.1:${port}`, traits.provider);
+      const { tls = false } = command;
+      const endpoint = `${tls ? "https" : "http"}://127.0.0.1:${port}`;
+      const config = {
+        ...configOf(endpoint, traits.provider),
+        ...(tls ? { ca: tlsCertificate } : {}),
+      };
       try {
         await answering(config, child);
         await createBucket(config);
@@ -166,9 +179,9 @@ export const gofakes3 = binaryServer(
   },
 );
 
-export const minio: TestServer = {
-  ...binaryServer(
-    "minio",
+function minioServer(name: string, tls: boolean): TestServer {
+  const server = binaryServer(
+    name,
     {
       authentication: true,
       minPartSize: true,
@@ -177,6 +190,7 @@ export const minio: TestServer = {
     },
     {
       binary: "minio",
+      tls,
       env: {
         MINIO_ROOT_USER: accessKeyId,
         MINIO_ROOT_PASSWORD: secretAccessKey,
@@ -185,14 +199,20 @@ export const minio: TestServer = {
       args: (port, directory) => [
         "server",
         "--quiet",
+        ...(tls ? ["--certs-dir", join(directory, "certs")] : []),
         "--address",
         `127.0.0.1:${port}`,
         join(directory, "data"),
       ],
     },
-  ),
-  optional: true,
-};
+  );
+  return { ...server, optional: true };
+}
+
+export const minio = minioServer("minio", false);
+
+/** It takes keys of customers over TLS only. */
+export const minioTls = minioServer("minio over TLS", true);
 
 async function endProcess(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
@@ -208,13 +228,23 @@ async function answering(config: S3Config, child: ChildProcess): Promise<void> {
   for (;;) {
     if (child.exitCode !== null) throw new Error(`Server exited with ${child.exitCode}`);
     // any answer is readiness, even 403
-    const answered = await fetch(config.endpoint ?? "").then(
+    const answered = await ask(config, "").then(
       () => true,
       () => false,
     );
     if (answered) return;
     if (Date.now() > until) throw new Error("Server does not answer");
     await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}
+
+async function ask(config: S3Config, path: string, init: RequestInit = {}): Promise<Response> {
+  const dispatcher = new Agent({ connect: { ca: config.ca } });
+  try {
+    return await fetch(`${config.endpoint}${path}`, { ...init, dispatcher });
+  } finally {
+    // lets the answer end first
+    void dispatcher.close();
   }
 }
 
@@ -232,7 +262,7 @@ async function createBucket(config: S3Config, until = Date.now() + startMs): Pro
   for (const part of scope) key = createHmac("sha256", key).update(part).digest();
   const signature = createHmac("sha256", key).update(text).digest("hex");
   const credential = `${accessKeyId}/${scope.join("/")}`;
-  const answer = await fetch(`${config.endpoint}/${bucket}`, {
+  const answer = await ask(config, `/${bucket}`, {
     method: "PUT",
     headers: {
       "x-amz-content-sha256": hash,

@@ -211,13 +211,13 @@ test("goofys's place in a container of a user: its command line mounts, fusermou
   const { child, ended } = start(
     place,
     `exec unshare --mount --propagation unchanged setpriv --reuid 1 --regid 1 --clear-groups \\
-       ./goofys ${flags} --endpoint "$1" bucket "$2"`,
+       ./goofys ${flags} --endpoint "$1" bucket:p "$2"`,
     place.endpoint,
     place.mountpoint,
   );
   const isSeen = async (): Promise<boolean> =>
     (await readFile("/proc/self/mounts", "utf8")).includes(
-      `bucket ${place.mountpoint} fuse.pailfs`,
+      `bucket:p ${place.mountpoint} fuse.pailfs`,
     );
   await waitUntil("the mount is seen outside", isSeen, 40_000);
   expect(await capabilities(child.pid ?? 0)).toBe("0000000000000000");
@@ -229,8 +229,9 @@ test("goofys's place in a container of a user: its command line mounts, fusermou
   const result = await ended;
   expect(result).toMatchObject({ code: 0, stdout: "" });
   expect(result.stderr).toContain("pailfs: --type-cache-ttl has no effect");
-  expect(result.stderr).toContain("mounted bucket on");
-  expect(await place.bucket()).toEqual({ f: md5("kept") });
+  expect(result.stderr).toContain("mounted bucket:p on");
+  // a prefix is a folder to goofys, with or without a slash
+  expect(await place.bucket()).toEqual({ "p/f": md5("kept") });
   expect((await readFile("/proc/self/mounts", "utf8")).split(` ${place.mountpoint} `)).toHaveLength(
     bind,
   );

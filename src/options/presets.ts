@@ -10,8 +10,8 @@ const synapse: Preset = {
   local_prefix: "url_cache,url_cache_thumbnails",
   publish_delay: "2s",
   delete_delay: "24h",
-  stat_cache_ttl: "1d",
-  negative_ttl: "1h",
+  stat_cache_ttl: "1h",
+  negative_ttl: "1m",
 };
 
 /** What only root may ask for. */

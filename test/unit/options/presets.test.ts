@@ -29,8 +29,8 @@ test("preset=synapse gives its values to options that nobody gave", () => {
     sharing: "exclusive",
     publishDelayMs: 2000,
     deleteDelayMs: 86_400_000,
-    statCacheTtlMs: 86_400_000,
-    negativeTtlMs: 3_600_000,
+    statCacheTtlMs: 3_600_000,
+    negativeTtlMs: 60_000,
     // what Synapse itself makes with a umask of 022
     fileMode: 0o644,
     dirMode: 0o755,

@@ -1,9 +1,8 @@
 // kill -9 under a real Synapse: of the daemon with uploads waiting, and of Synapse in the middle of a write.
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { readdir, rm, stat } from "node:fs/promises";
+import { readdir, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { setImmediate as turn } from "node:timers/promises";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { isMounted } from "../support/mount/mount-in-child.ts";
@@ -15,15 +14,31 @@ import { noisePng } from "../support/synapse/noise-png.ts";
 import { Site } from "../support/synapse/site.ts";
 
 const run = promisify(execFile);
-/** Large enough to be seen while it is written. */
-const LARGE = 45 * 2 ** 20;
+/** Bytes that are written of an upload while the file HOLD is in Synapse's folder. */
+const STUMP = 2 ** 20;
+const HOLD = "hold";
+const holdWrites = `
+import os, time
+from synapse.media import media_storage
+
+write = media_storage._write_file_synchronously
+
+def write_or_hold(source, dest):
+    if not os.path.exists("${HOLD}"):
+        return write(source, dest)
+    dest.write(source.read(${STUMP}))
+    dest.flush()
+    time.sleep(3600)
+
+media_storage._write_file_synchronously = write_or_hold
+`;
 
 let site: Site;
 let user: MatrixUser;
 
 beforeAll(async () => {
   const mountOptions = ["--sharing", "exclusive", "--protect-mountpoint", "yes"];
-  site = await Site.start({ server: "loopback", mountOptions, remote: false });
+  site = await Site.start({ server: "loopback", mountOptions, remote: false, prelude: holdWrites });
   user = await site.home.register();
 });
 
@@ -74,40 +89,31 @@ async function filesBelow(folder: string): Promise<string[]> {
   return files.map((entry) => join(entry.parentPath, entry.name));
 }
 
-/** Ends Synapse while it writes what a user uploads; resolves to the path and size of what it has written. */
-async function killInMidWrite(): Promise<{ readonly path: string; readonly size: number }> {
+/** Ends Synapse while it writes what a user uploads; resolves to the path of what it has written. */
+async function killInMidWrite(): Promise<string> {
   const folder = join(site.daemon.mountpoint, "local_content");
   const before = new Set(await filesBelow(folder));
-  const upload = user.tryUpload(randomBytes(LARGE)).then(
-    async (answer) => answer.text(),
-    () => "cut",
+  await writeFile(join(site.home.folder, HOLD), "");
+  const upload = user.tryUpload(randomBytes(2 * STUMP)).catch(() => undefined);
+  let path = "";
+  await waitUntil(
+    "half of the upload is written",
+    async () => {
+      path = (await filesBelow(folder)).find((file) => !before.has(file)) ?? "";
+      return path !== "" && (await stat(path)).size === STUMP;
+    },
+    60_000,
   );
-  const isDone = new AbortController();
-  void upload.then(() => isDone.abort());
-  while (!isDone.signal.aborted) {
-    const path = (await filesBelow(folder)).find((file) => !before.has(file));
-    if (path === undefined) continue;
-    while (!isDone.signal.aborted) {
-      const { size } = await stat(path);
-      if (size === 0) {
-        await turn();
-        continue;
-      }
-      if (size === LARGE) break;
-      await site.home.kill();
-      await upload;
-      return { path, size };
-    }
-  }
-  throw new Error(`The upload was over before it was seen: ${await upload}`);
+  await site.home.kill();
+  await upload;
+  await rm(join(site.home.folder, HOLD));
+  return path;
 }
 
 test("a killed Synapse leaves a mount that works, and of its write a file that can be removed", async () => {
   const before = new Set(await site.bucket.keys());
-  const { path } = await killInMidWrite();
-  const { size } = await stat(path);
-  expect(size).toBeGreaterThan(0);
-  expect(size).toBeLessThan(LARGE);
+  const path = await killInMidWrite();
+  expect((await stat(path)).size).toBe(STUMP);
   await site.daemon.settled();
   const key = path.slice(site.daemon.mountpoint.length + 1);
   expect((await site.bucket.keys()).filter((name) => !before.has(name))).toEqual([key]);

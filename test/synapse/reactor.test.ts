@@ -10,11 +10,13 @@ import { noisePng } from "../support/synapse/noise-png.ts";
 import { type Answers, ReactorWatch } from "../support/synapse/reactor-watch.ts";
 import { Site } from "../support/synapse/site.ts";
 
+const isFull = process.env["PAILFS_TEST_FULL"] === "1";
 /**
- * The bar, ms; a machine that runs other tests is slow by itself, which the plain directory shows, and so is its disk,
- * for which a plain directory does not wait.
+ * The bar is the first, ms; beside other tests it is told only whether something waited for S3, which takes 500 and more.
+ * A machine that runs other tests is slow by itself, which the plain directory shows, and so is its disk, for which a plain
+ * directory does not wait.
  */
-const P99_MS = 100;
+const P99_MS = isFull ? 100 : 400;
 const NOISE = 3;
 /** Where a plain directory is slower than this, answers tell of the machine alone. */
 const BUSY_P99_MS = 150;

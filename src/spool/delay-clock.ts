@@ -38,7 +38,10 @@ export class DelayClock {
     if (jump > JUMP_MS) {
       this.#ahead += jump;
       const seconds = Math.round(jump / 1000);
-      log.warn("The clock was set forward by %d s: delayed deletes wait that much longer", seconds);
+      log.warn(
+        "The clock went %d s ahead at once (set, or asleep): delayed deletes wait as much longer",
+        seconds,
+      );
     } else if (wall - expected < -JUMP_MS) {
       this.#ahead = Math.max(0, this.#ahead - (expected - wall));
     }

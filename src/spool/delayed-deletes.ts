@@ -30,7 +30,7 @@ const SLACK_MS = 3_600_000;
 
 export class DelayedDeletes {
   readonly #host: DelayHost;
-  readonly #clock: DelayClock;
+  #clock: DelayClock;
   readonly #burst: BurstWatch;
   #timer: NodeJS.Timeout | undefined;
   /** By performance.now(). */
@@ -43,7 +43,7 @@ export class DelayedDeletes {
   constructor(host: DelayHost) {
     this.#host = host;
     const { removed } = host.state;
-    this.#clock = new DelayClock(() => removed.latest()?.removedMs ?? 0);
+    this.#clock = this.#newClock();
     const delayed = (): number => removed.count;
     this.#burst = new BurstWatch({ threshold: host.burst, delayMs: host.delayMs, delayed });
   }
@@ -80,6 +80,8 @@ export class DelayedDeletes {
   /** Contract: PlanHost.unlinked. */
   unlinked(keys: readonly string[]): void {
     this.#burst.note(keys);
+    // what the clock did while nothing waited does not matter
+    if (this.#host.state.removed.count <= keys.length) this.#clock = this.#newClock();
     if (this.#wakesMs > performance.now() + this.#host.delayMs) this.#schedule();
   }
 
@@ -111,6 +113,10 @@ export class DelayedDeletes {
     );
     const operations = await this.#enqueue(still);
     await this.#host.drained(operations.filter((operation) => !operation.removed));
+  }
+
+  #newClock(): DelayClock {
+    return new DelayClock(() => this.#host.state.removed.latest()?.removedMs ?? 0);
   }
 
   /** Makes operations of deletes, durably. */

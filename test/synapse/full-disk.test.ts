@@ -3,7 +3,7 @@ import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { sha256 } from "../support/synapse/gated-bucket.ts";
+import { chosenServer, sha256 } from "../support/synapse/gated-bucket.ts";
 import type { Medium } from "../support/synapse/matrix-user.ts";
 import { parseMxc } from "../support/synapse/matrix-user.ts";
 import { localKey, localThumbnails } from "../support/synapse/media-layout.ts";
@@ -18,7 +18,7 @@ let site: Site;
 
 beforeAll(async () => {
   site = await Site.start({
-    server: "loopback",
+    server: chosenServer(),
     remote: false,
     mountOptions: ["--sharing", "exclusive", `--s3-deadline=${DEADLINE_MS}ms`],
     beforeSynapse: async ({ daemon }) => {

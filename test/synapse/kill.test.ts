@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { isMounted } from "../support/mount/mount-in-child.ts";
 import { waitUntil } from "../support/mount/wait-until.ts";
-import { sha256 } from "../support/synapse/gated-bucket.ts";
+import { chosenServer, sha256 } from "../support/synapse/gated-bucket.ts";
 import type { MatrixUser, Medium } from "../support/synapse/matrix-user.ts";
 import { localKey, localThumbnails } from "../support/synapse/media-layout.ts";
 import { noisePng } from "../support/synapse/noise-png.ts";
@@ -38,7 +38,12 @@ let user: MatrixUser;
 
 beforeAll(async () => {
   const mountOptions = ["--sharing", "exclusive", "--protect-mountpoint", "yes"];
-  site = await Site.start({ server: "loopback", mountOptions, remote: false, prelude: holdWrites });
+  site = await Site.start({
+    server: chosenServer(),
+    mountOptions,
+    remote: false,
+    prelude: holdWrites,
+  });
   user = await site.home.register();
 });
 

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { longestSync } from "../support/synapse/disk-watch.ts";
-import { sha256 } from "../support/synapse/gated-bucket.ts";
+import { chosenServer, sha256 } from "../support/synapse/gated-bucket.ts";
 import type { MatrixUser, Medium } from "../support/synapse/matrix-user.ts";
 import { localKey, remoteKeys } from "../support/synapse/media-layout.ts";
 import { noisePng } from "../support/synapse/noise-png.ts";
@@ -29,7 +29,7 @@ let remote: MatrixUser;
 
 beforeAll(async () => {
   const mountOptions = ["--sharing", "exclusive", `--s3-deadline=${DEADLINE_MS}ms`];
-  site = await Site.start({ server: "loopback", mountOptions });
+  site = await Site.start({ server: chosenServer(), mountOptions });
   user = await site.home.register();
   remote = await site.remote.register();
 });

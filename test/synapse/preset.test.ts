@@ -4,7 +4,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { waitUntil } from "../support/mount/wait-until.ts";
-import { sha256 } from "../support/synapse/gated-bucket.ts";
+import { chosenServer, sha256 } from "../support/synapse/gated-bucket.ts";
 import type { MatrixUser } from "../support/synapse/matrix-user.ts";
 import { startWebSite } from "../support/synapse/peers.ts";
 import { type Pictures, makePictures } from "../support/synapse/pictures.ts";
@@ -16,7 +16,7 @@ let pictures: Pictures;
 
 beforeAll(async () => {
   site = await Site.start({
-    server: "loopback",
+    server: chosenServer(),
     mountOptions: ["--preset", "synapse"],
     remote: false,
   });

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { longestSync } from "../support/synapse/disk-watch.ts";
-import { sha256 } from "../support/synapse/gated-bucket.ts";
+import { chosenServer, sha256 } from "../support/synapse/gated-bucket.ts";
 import type { Homeserver } from "../support/synapse/homeserver.ts";
 import type { MatrixUser, Medium } from "../support/synapse/matrix-user.ts";
 import { noisePng } from "../support/synapse/noise-png.ts";
@@ -28,7 +28,7 @@ const PACE_MS = { download: 50, upload: 200 };
 let site: Site;
 
 beforeAll(async () => {
-  site = await Site.start({ server: "loopback" });
+  site = await Site.start({ server: chosenServer() });
 });
 
 afterAll(async () => {

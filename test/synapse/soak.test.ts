@@ -5,7 +5,7 @@ import { readFile } from "node:fs/promises";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Golden, parseGolden } from "../golden/golden-table.ts";
-import { sha256 } from "../support/synapse/gated-bucket.ts";
+import { chosenServer, sha256 } from "../support/synapse/gated-bucket.ts";
 import type { MatrixUser, Medium } from "../support/synapse/matrix-user.ts";
 import { localKey } from "../support/synapse/media-layout.ts";
 import { noisePng } from "../support/synapse/noise-png.ts";
@@ -45,7 +45,7 @@ let remote: MatrixUser;
 beforeAll(async () => {
   // so small that some views have to ask S3
   const mountOptions = ["--sharing", "exclusive", "--cache-size", "32M"];
-  site = await Site.start({ server: "loopback", mountOptions });
+  site = await Site.start({ server: chosenServer(), mountOptions });
   home = await site.home.register({ admin: true });
   remote = await site.remote.register();
 });

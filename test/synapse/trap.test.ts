@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { sha256 } from "../support/synapse/gated-bucket.ts";
+import { chosenServer, sha256 } from "../support/synapse/gated-bucket.ts";
 import type { MatrixUser, Medium } from "../support/synapse/matrix-user.ts";
 import { makePictures } from "../support/synapse/pictures.ts";
 import { Site } from "../support/synapse/site.ts";
@@ -21,7 +21,7 @@ let before: Record<string, number> = {};
 
 beforeAll(async () => {
   const mountOptions = ["--sharing", "exclusive", `--delete-burst=${BURST}`];
-  site = await Site.start({ server: "loopback", remote: false, mountOptions });
+  site = await Site.start({ server: chosenServer(), remote: false, mountOptions });
   user = await site.home.register();
   const pictures = await makePictures(site.folder);
   for (const { content, type } of Object.values(pictures)) {

@@ -9,7 +9,7 @@ import { dir } from "tmp-promise";
 import { expect, onTestFinished, test } from "vitest";
 import { isMounted } from "../support/mount/mount-in-child.ts";
 import { waitUntil } from "../support/mount/wait-until.ts";
-import { GatedBucket, sha256 } from "../support/synapse/gated-bucket.ts";
+import { chosenServer, GatedBucket, sha256 } from "../support/synapse/gated-bucket.ts";
 import { Homeserver } from "../support/synapse/homeserver.ts";
 import { localKey, localThumbnails } from "../support/synapse/media-layout.ts";
 import { MountedDaemon } from "../support/synapse/mounted-daemon.ts";
@@ -29,7 +29,7 @@ async function makePlace(): Promise<Place> {
   const { path: folder, cleanup } = await dir({ unsafeCleanup: true, prefix: "pailfs-synapse-" });
   onTestFinished(async () => cleanup());
   await chmod(folder, 0o755);
-  const bucket = await GatedBucket.start("loopback", join(folder, "bucket"));
+  const bucket = await GatedBucket.start(chosenServer(), join(folder, "bucket"));
   onTestFinished(async () => bucket.stop());
   return { folder, bucket };
 }

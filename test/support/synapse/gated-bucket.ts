@@ -17,6 +17,15 @@ import { asKey, bytesOf } from "../s3-store.ts";
 export const serverNames = ["loopback", "versitygw"] as const;
 export type ServerName = (typeof serverNames)[number];
 
+/** Where suites run that try one server at a time: PAILFS_TEST_SERVER, or the loopback S3. */
+export function chosenServer(): ServerName {
+  const chosen = process.env["PAILFS_TEST_SERVER"] ?? "loopback";
+  const server = serverNames.find((name) => name === chosen);
+  if (server === undefined)
+    throw new Error(`PAILFS_TEST_SERVER=${chosen} is none of ${serverNames.join(", ")}`);
+  return server;
+}
+
 interface Server {
   readonly config: S3Config;
   stop(): Promise<void>;

@@ -3,7 +3,7 @@
 import { chmod, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { dir } from "tmp-promise";
-import { GatedBucket } from "./gated-bucket.ts";
+import { chosenServer, GatedBucket } from "./gated-bucket.ts";
 import { Homeserver } from "./homeserver.ts";
 import { MediaWorker } from "./media-worker.ts";
 import { MountedDaemon } from "./mounted-daemon.ts";
@@ -55,7 +55,7 @@ async function startParts(running: Running): Promise<Omit<WorkerSite, "stop">> {
   const { path: folder, cleanup } = await dir({ unsafeCleanup: true, prefix: "pailfs-workers-" });
   keep({ stop: cleanup });
   await chmod(folder, 0o755);
-  const bucket = keep(await GatedBucket.start("loopback", join(folder, "bucket")));
+  const bucket = keep(await GatedBucket.start(chosenServer(), join(folder, "bucket")));
   const mountAt = async (name: string): Promise<MountedDaemon> => {
     const place = join(folder, name);
     await mkdir(place);

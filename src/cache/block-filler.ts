@@ -104,14 +104,11 @@ export class BlockFiller {
 
   private close(fd: Promise<number | undefined> | undefined): void {
     if (fd === undefined) return;
-    const closing = fd.then(async (open) => open !== undefined && this.context.io.close(open));
+    const closing = fd.then(async (open) => {
+      if (open !== undefined) await this.context.io.close(open);
+    });
     // a descriptor of a cache file has nothing to lose
-    this.context.track(
-      closing.then(
-        () => undefined,
-        () => undefined,
-      ),
-    );
+    this.context.track(closing.catch(() => undefined));
   }
 
   private finish(block: number, assembly: BlockAssembly): void {

@@ -2,6 +2,7 @@
 import type { Dirent } from "node:fs";
 import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { STAT_BLOCK } from "../posix/stat.ts";
 
 /** What local_prefix keeps; bytes as du(1) counts them. */
 export interface LocalStatus {
@@ -9,8 +10,6 @@ export interface LocalStatus {
   readonly files: number;
 }
 
-/** st_blocks counts these (stat(2)). */
-const STAT_BLOCK = 512;
 /** Between a change and the look at it. */
 const SETTLE_MS = 1000;
 /** A look takes at most one part in this many of the time. */

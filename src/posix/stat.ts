@@ -58,6 +58,9 @@ export function isSymlink(stat: { readonly mode: number }): boolean {
   return (stat.mode & FileType.mask) === FileType.symlink;
 }
 
+/** Bytes of what st_blocks counts, whatever the disk's block size (stat(2)). */
+export const STAT_BLOCK = 512;
+
 /** Clears setuid, and setgid where it means set-group-id (group execute on); as the kernel's should_remove_suid(). */
 export function withoutPrivileges(mode: number): number {
   const isSetGid = (mode & S_ISGID) !== 0 && (mode & 0o010) !== 0;

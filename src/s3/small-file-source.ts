@@ -1,8 +1,8 @@
 // A file of little size as an UploadSource: one read serves its digests and every attempt.
 import { createHash } from "node:crypto";
-import { debuglog } from "node:util";
 import { crc32 } from "node:zlib";
 import { FsError } from "../posix/errno.ts";
+import { poison } from "../posix/given-back.ts";
 import type { UploadSource } from "./object-store.ts";
 
 /** Bytes of the largest file that is held in memory: 0.2 ms of MD5, about what asking a worker costs. */
@@ -12,8 +12,6 @@ export const SMALL_FILE_BYTES = 128 * 1024;
 const MOST_KEPT = 32;
 /** New memory for each upload makes the garbage collector run over the whole heap every 64 MB. */
 const kept: Buffer[] = [];
-/** NODE_DEBUG=pailfs-poison: tests then see who still looks at memory that was given back. */
-const isPoisoned = debuglog("pailfs-poison").enabled;
 
 /** Fills `buffer` from the start of the file; resolves to the bytes read, fewer only at its end. */
 export type FillBuffer = (buffer: Buffer) => Promise<number>;
@@ -41,7 +39,7 @@ export function smallFileSource(size: number, fill: FillBuffer): UploadSource {
     },
     crc32: () => (isFilled ? crc32(bytes) : undefined),
     release() {
-      if (isPoisoned) memory.fill(0xdb);
+      poison(memory);
       if (kept.length < MOST_KEPT) kept.push(memory);
     },
   };

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { log } from "../log.ts";
 import { Errno, errnoOf, FsError, toSystemFsError } from "../posix/errno.ts";
 import type { SystemCalls } from "../posix/syscalls.ts";
+import { STAT_BLOCK } from "../posix/stat.ts";
 import { copyBytes, reflink } from "./copy-bytes.ts";
 import { DirectorySync } from "./directory-sync.ts";
 import { closeFile, IdleFiles } from "./idle-files.ts";
@@ -33,9 +34,6 @@ export interface DiskSpoolOptions {
   /** Descriptors kept for uploads to come; 32 by default. */
   readonly idle?: number;
 }
-
-/** st_blocks counts these (stat(2)). */
-const STAT_BLOCK = 512;
 
 /**
  * A file is in #open while anyone uses it and in #closed (with its disk bytes) otherwise, so that the sum of both is

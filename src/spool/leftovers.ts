@@ -3,6 +3,7 @@ import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { log } from "../log.ts";
 import { Errno, errnoOf, toSystemFsError } from "../posix/errno.ts";
+import { STAT_BLOCK } from "../posix/stat.ts";
 import { STAGED_ID } from "./spare-files.ts";
 
 /** A staged file; `bytes`: what it takes of the disk. */
@@ -12,8 +13,6 @@ export interface Leftover {
   readonly bytes: number;
 }
 
-/** st_blocks counts these (stat(2)). */
-const STAT_BLOCK = 512;
 const STATS_AT_ONCE = 64;
 
 /** The staged files of a directory that are not known yet; rejects with FsError. */

@@ -3,6 +3,7 @@ import { fstatSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { Errno, errnoOf, FsError, toSystemFsError } from "../posix/errno.ts";
 import { SEEK_DATA, SEEK_HOLE, type SystemCalls } from "../posix/syscalls.ts";
+import { STAT_BLOCK } from "../posix/stat.ts";
 import type { StagedFile } from "./spool.ts";
 
 /** What an open file needs of its spool. */
@@ -14,9 +15,6 @@ export interface OpenFileHost {
   /** The last use ended; the descriptor is still open. */
   unused(file: OpenStagedFile): void;
 }
-
-/** st_blocks counts these, whatever the disk's block size (stat(2)). */
-const STAT_BLOCK = 512;
 
 /** One descriptor, shared by all uses; it closes after the last use and the last call under way (FileHandle waits). */
 export class OpenStagedFile {

@@ -1,7 +1,8 @@
 // What a start finds in the spool, compared with the journal.
-import { open, truncate, writeFile } from "node:fs/promises";
+import { truncate, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { log } from "../log.ts";
+import { syncDirectory } from "../posix/sync-directory.ts";
 import type { PutRecord, QueueRecord } from "../state/queue-record.ts";
 import type { DiskSpool } from "./disk-spool.ts";
 import type { RecoveredRecords } from "./upload-queue-options.ts";
@@ -115,12 +116,7 @@ async function remakeEmpty(
   if (first === undefined) return;
   for (const id of ids) await writeFile(spool.path(id), "", { flag: "wx", mode: 0o600 });
   // who opens one of them later takes its entry for durable
-  const directory = await open(dirname(spool.path(first)), "r");
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
-  }
+  await syncDirectory(dirname(spool.path(first)));
   await spool.leftovers();
 }
 

@@ -1,13 +1,10 @@
 // Memory of reads, used again and again: what is left to the garbage collector makes it run over the whole heap for every
 // 64 MB that were read.
-import { debuglog } from "node:util";
+import { poison } from "../../posix/given-back.ts";
 import type { AllocateMemory } from "../../posix/page-aligned.ts";
 
 /** Milliseconds after which memory that nobody reads into is given back to the system. */
 const IDLE_MS = 2000;
-
-/** NODE_DEBUG=pailfs-poison: tests then see who still looks at memory that was given back. */
-const isPoisoned = debuglog("pailfs-poison").enabled;
 
 const allocateAnywhere: AllocateMemory = (bytes) => Buffer.allocUnsafeSlow(bytes);
 
@@ -67,7 +64,7 @@ export class ReadBuffers {
     const { length } = buffer;
     this.#taken -= length;
     if (this.#taken + this.#kept + length > this.#limit) return;
-    if (isPoisoned) buffer.fill(0xdb);
+    poison(buffer);
     const sameSize = this.#spare.get(length);
     if (sameSize === undefined) this.#spare.set(length, [buffer]);
     else sameSize.push(buffer);

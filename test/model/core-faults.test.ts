@@ -4,7 +4,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, onTestFinished, test } from "vitest";
 import { md5Hex } from "../support/loopback-s3/objects.ts";
-import type { FaultEffect } from "../support/loopback-s3/faults.ts";
+import { type FaultEffect, faultsOfAnswers } from "../support/loopback-s3/faults.ts";
 import type { LoopbackVerb } from "../support/loopback-s3/verbs.ts";
 import { startCore, type TestCore } from "../support/core.ts";
 import { Random } from "../support/random.ts";
@@ -18,17 +18,8 @@ const CLIENTS = 4;
 const STEPS = 150;
 
 const verbs: readonly LoopbackVerb[] = ["GET", "HEAD", "PUT", "DELETE", "LIST", "COPY"];
-const everywhere: readonly FaultEffect[] = [
-  ...[500, 503, 429, 403].map((status) => ({ kind: "status", status }) as const),
-  { kind: "status", status: 503, bare: true },
-  { kind: "status", status: 400, code: "RequestTimeout" },
-  { kind: "hang" },
-  { kind: "reset" },
-  { kind: "lostAnswer" },
-  { kind: "errorThoughStored", status: 500 },
-];
 const faults: readonly { verb: LoopbackVerb; effect: FaultEffect }[] = [
-  ...verbs.flatMap((verb) => everywhere.map((effect) => ({ verb, effect }))),
+  ...verbs.flatMap((verb) => faultsOfAnswers.map((effect) => ({ verb, effect }))),
   { verb: "GET", effect: { kind: "resetBody", afterBytes: 1000 } },
   { verb: "GET", effect: { kind: "truncateBody", afterBytes: 1000 } },
   { verb: "GET", effect: { kind: "wrongEtag" } },

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { createServer } from "node:tls";
 import { afterAll, expect, onTestFinished, test } from "vitest";
 import { recordDurability } from "../support/durability-report.ts";
+import { faultsOfAnswers } from "../support/loopback-s3/faults.ts";
 import { testLogin } from "../support/loopback-s3/loopback-s3.ts";
 import { Load, type LoadPlan, type LoadReport } from "../support/mount/load.ts";
 import { waitUntil } from "../support/mount/wait-until.ts";
@@ -35,15 +36,6 @@ const verbs = [
   "COMPLETE_MULTIPART",
   "ABORT_MULTIPART",
 ];
-const everywhere: object[] = [
-  ...[500, 503, 429, 403].map((status) => ({ kind: "status", status })),
-  { kind: "status", status: 503, bare: true },
-  { kind: "status", status: 400, code: "RequestTimeout" },
-  { kind: "hang" },
-  { kind: "reset" },
-  { kind: "lostAnswer" },
-  { kind: "errorThoughStored", status: 500 },
-];
 const ofBodies: object[] = [
   { kind: "resetBody", afterBytes: 3000 },
   { kind: "truncateBody", afterBytes: 3000 },
@@ -59,7 +51,7 @@ interface ArmedFault {
 }
 
 const all = [
-  ...verbs.flatMap((verb) => everywhere.map((effect) => ({ verb, effect }))),
+  ...verbs.flatMap((verb) => faultsOfAnswers.map((effect) => ({ verb, effect }))),
   ...ofBodies.map((effect) => ({ verb: "GET", effect })),
   ...ofUploads.flatMap((effect) => ["PUT", "UPLOAD_PART"].map((verb) => ({ verb, effect }))),
 ];

@@ -84,3 +84,14 @@ export class FaultPlan {
     return undefined;
   }
 }
+
+/** What any request may meet, whatever its verb. */
+export const faultsOfAnswers: readonly FaultEffect[] = [
+  ...[500, 503, 429, 403].map((status) => ({ kind: "status", status }) as const),
+  { kind: "status", status: 503, bare: true },
+  { kind: "status", status: 400, code: "RequestTimeout" },
+  { kind: "hang" },
+  { kind: "reset" },
+  { kind: "lostAnswer" },
+  { kind: "errorThoughStored", status: 500 },
+];

@@ -1,6 +1,7 @@
 // What the tests of the core share: one core over a loopback S3 per test, closed afterwards.
 import { afterEach } from "vitest";
 import type { CallContext } from "../../../src/fs/file-system.ts";
+import { FileType } from "../../../src/posix/stat.ts";
 import { fileSystemDriver } from "../../posix/file-system-driver.ts";
 import type { PosixDriver } from "../../posix/posix-driver.ts";
 import { startCore, type TestCore } from "../../support/core.ts";
@@ -47,4 +48,24 @@ export function objectText(core: TestCore, key: string): string | undefined {
 /** Resolves when the queue has something to say about a failure. */
 export async function untilUploadFails(core: TestCore): Promise<void> {
   await waitUntil("an upload failed", () => core.core.status().queue.lastError !== undefined);
+}
+
+/** Paths of all that is below `path`, sorted; those of directories end in "/". */
+export async function tree(driver: PosixDriver, path = "/"): Promise<string[]> {
+  const names: string[] = [];
+  for (const [name, type] of await driver.readdir(path)) {
+    const at = path === "/" ? `/${name}` : `${path}/${name}`;
+    if (type === FileType.directory) names.push(`${at}/`, ...(await tree(driver, at)));
+    else names.push(at);
+  }
+  return names.sort();
+}
+
+/** rm -r of a directory. */
+export async function removeTree(driver: PosixDriver, path: string): Promise<void> {
+  for (const [name, type] of await driver.readdir(path)) {
+    if (type === FileType.directory) await removeTree(driver, `${path}/${name}`);
+    else await driver.unlink(`${path}/${name}`);
+  }
+  await driver.rmdir(path);
 }

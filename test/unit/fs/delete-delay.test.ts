@@ -6,32 +6,14 @@ import type { PosixDriver } from "../../posix/posix-driver.ts";
 import { readFile, writeFile } from "../../posix/suite/context.ts";
 import type { TestCore } from "../../support/core.ts";
 import { waitUntil } from "../../support/mount/wait-until.ts";
-import { countsOf, driverOf, objectText, testCore } from "./core-fixture.ts";
+import { countsOf, driverOf, objectText, removeTree, testCore, tree } from "./core-fixture.ts";
 
 const delay = { "delete-delay": "1h" };
 /** What is known is asked again each time. */
 const doubtful = { ...delay, "stat-cache-ttl": "0", "negative-ttl": "0" };
 
-async function tree(driver: PosixDriver, path = "/"): Promise<string[]> {
-  const names: string[] = [];
-  for (const [name, type] of await driver.readdir(path)) {
-    const at = path === "/" ? `/${name}` : `${path}/${name}`;
-    if (type === FileType.directory) names.push(`${at}/`, ...(await tree(driver, at)));
-    else names.push(at);
-  }
-  return names.sort();
-}
-
 const absent = { code: "ENOENT" };
 const delayed = (core: TestCore): number => core.core.status().queue.delayed.count;
-
-async function removeTree(driver: PosixDriver, path: string): Promise<void> {
-  for (const [name, type] of await driver.readdir(path)) {
-    if (type === FileType.directory) await removeTree(driver, `${path}/${name}`);
-    else await driver.unlink(`${path}/${name}`);
-  }
-  await driver.rmdir(path);
-}
 
 const keys = ["a", "d/1", "d/2", "d/e/3", "gone/1", "gone/sub/2", "gone/sub/3"];
 

@@ -1,11 +1,10 @@
 // Tenet 5, for --sharing=exclusive: after one crawl names cost no request; what others did is found by the next.
 import { expect, test } from "vitest";
-import { FileType } from "../../../src/posix/stat.ts";
 import type { PosixDriver } from "../../posix/posix-driver.ts";
 import { makeFile, readFile, writeFile } from "../../posix/suite/context.ts";
 import type { TestCore } from "../../support/core.ts";
 import { waitUntil } from "../../support/mount/wait-until.ts";
-import { context, countsOf, driverOf, objectText, testCore } from "./core-fixture.ts";
+import { context, countsOf, driverOf, objectText, testCore, tree } from "./core-fixture.ts";
 
 const exclusive = { sharing: "exclusive" };
 
@@ -27,16 +26,6 @@ async function crawled(
   await core.core.fileSystem.refresh("/");
   core.s3.reset();
   return { core, driver: driverOf(core) };
-}
-
-async function tree(driver: PosixDriver, path = "/"): Promise<string[]> {
-  const names: string[] = [];
-  for (const [name, type] of await driver.readdir(path)) {
-    const at = path === "/" ? `/${name}` : `${path}/${name}`;
-    if (type === FileType.directory) names.push(`${at}/`, ...(await tree(driver, at)));
-    else names.push(at);
-  }
-  return names.sort();
 }
 
 const synapse = [

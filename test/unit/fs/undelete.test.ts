@@ -1,7 +1,5 @@
 // pailfs undelete: what comes back, with what, and what does not.
 import { expect, test } from "vitest";
-import { FileType } from "../../../src/posix/stat.ts";
-import type { PosixDriver } from "../../posix/posix-driver.ts";
 import { readFile, writeFile } from "../../posix/suite/context.ts";
 import type { TestCore } from "../../support/core.ts";
 import {
@@ -9,7 +7,9 @@ import {
   countsOf,
   driverOf,
   objectText,
+  removeTree,
   testCore,
+  tree,
   untilUploadFails,
 } from "./core-fixture.ts";
 
@@ -20,24 +20,6 @@ async function filled(options: Record<string, string> = {}): Promise<TestCore> {
   for (const key of ["a", "d/1", "d/e/2", "d/e/3", "kept/4"])
     core.s3.putText(key, `text of ${key}`);
   return core;
-}
-
-async function tree(driver: PosixDriver, path = "/"): Promise<string[]> {
-  const names: string[] = [];
-  for (const [name, type] of await driver.readdir(path)) {
-    const at = path === "/" ? `/${name}` : `${path}/${name}`;
-    if (type === FileType.directory) names.push(`${at}/`, ...(await tree(driver, at)));
-    else names.push(at);
-  }
-  return names.sort();
-}
-
-async function removeTree(driver: PosixDriver, path: string): Promise<void> {
-  for (const [name, type] of await driver.readdir(path)) {
-    if (type === FileType.directory) await removeTree(driver, `${path}/${name}`);
-    else await driver.unlink(`${path}/${name}`);
-  }
-  await driver.rmdir(path);
 }
 
 function undelete(core: TestCore, ...paths: string[]) {

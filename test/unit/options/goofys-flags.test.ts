@@ -1,20 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { Environment } from "../../../src/options/environment-options.ts";
-import { commandLineOption, type GivenOption } from "../../../src/options/given-option.ts";
-import { type ParsedMount, parseMountOptions } from "../../../src/options/parse-mount-options.ts";
-
-const environment: Environment = { variables: {}, uid: 991, gid: 992, directory: "/work" };
-
-function parse(
-  given: readonly GivenOption[] = [],
-  variables: Record<string, string> = {},
-  source = "media:synapse/",
-): ParsedMount {
-  return parseMountOptions({ source, mountpoint: "mnt", given }, { ...environment, variables });
-}
-
-const line = (...pairs: [string, string?][]): GivenOption[] =>
-  pairs.map(([name, value]) => commandLineOption(name, value));
+import { line, parse } from "./mount-options-fixture.ts";
 
 describe("goofys", () => {
   test("the line of matrix-docker-ansible-deploy is taken", () => {
